@@ -1,0 +1,90 @@
+"""The straight path: read -> strip -> validate -> dedupe -> write, and one atomic switch at the end."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline import dedupe, shards
+from pipeline.config import Config
+from pipeline.engine import Engine, Step, cores
+from pipeline.read import Discovery, discover, plan
+from pipeline.retry import last_build
+from pipeline.stages import ReadStep, StripStep, WriteStep, WriteTask, shard_task, versions
+from pipeline.strip.cleaner import load_cleaner
+from pipeline.write import publish
+from pipeline.write.counts import PartCounts, total
+from pipeline.write.dataset import finish
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+# Where finished shards wait, so that a build that was interrupted goes on where it was.
+WORK = ".work"
+
+# Told the stage, how many shards are done, and how many there are.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A finished build: where it is, what it counted, what was found."""
+
+    corpus: Path
+    counts: PartCounts
+    discovery: Discovery
+
+
+def build(
+    inputs: Sequence[str], output: Path, config: Config, progress: Progress = lambda *_: None, *, retry: bool = False
+) -> Built:
+    """Build a corpus from inputs and publish it as `output/corpus`.
+
+    Args:
+        inputs: files, folders, globs or URIs.
+        output: folder of the corpus; made if need be.
+        config: settings.
+        progress: told about every finished shard.
+        retry: read the quarantine of the corpus that is published there again; without inputs, all of that corpus.
+
+    Raises:
+        UsageError: an input is missing, the output lies inside an input, the configuration or a rule is wrong.
+        PipelineError: the build failed; the corpus that was there is untouched.
+    """
+    load_cleaner(config.rules, config.strictness)  # a rule that cannot be used shows now
+    discovery = discover(inputs, config)
+    publish.check_output(output, inputs)
+    run = partial(_run, Engine(config.workers or cores()), progress)
+    with publish.lock(output), publish.staging(output) as folder:
+        work = output / WORK
+        again = [last_build(output / publish.CORPUS, quarantine_only=bool(inputs))] if retry else []
+        sources = [*again, *plan(discovery, config)]
+        files = [file for build in again for file in build.files()]
+        tasks = [shard_task(source, number, work, config) for number, source in enumerate(sources)]
+        run("read", ReadStep(config), tasks)
+        run("strip", StripStep(config), tasks)
+        verdicts = dedupe.find(
+            [partial(shards.read_table, task.file("fingerprints")) for task in tasks],
+            texts=config.dedupe != "none",
+            memory=config.memory // 4,
+        )
+        parts = [WriteTask(task, verdict, folder) for task, verdict in zip(tasks, verdicts, strict=True)]
+        counts = total(run("write", WriteStep(), parts))
+        finish(folder, counts, [*files, *discovery.files], discovery.skipped, config, versions())
+        corpus = publish.switch(output, folder)
+        shutil.rmtree(work, ignore_errors=True)
+    return Built(corpus, counts, discovery)
+
+
+def _run(engine: Engine, progress: Progress, stage: str, step: Step[Task, Result], tasks: Sequence[Task]) -> list[Result]:
+    """Run one step over all shards; results in input order."""
+    results: dict[int, Result] = {}
+    progress(stage, 0, len(tasks))
+    for index, result in engine.map(step, tasks):
+        results[index] = result
+        progress(stage, len(results), len(tasks))
+    return [results[index] for index in range(len(tasks))]

@@ -1,0 +1,381 @@
+"""The command line: the only file that prints, reads the environment or sets an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pipeline.errors import PipelineError, UsageError
+
+# Everything that needs pyarrow is imported inside the commands: `pipeline --help` must answer at once.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.build import Built
+    from pipeline.config import Config
+
+DEFAULT_INPUT: Final = "seeds"
+DEFAULT_OUTPUT: Final = "output"
+
+
+class _Command(click.Command):
+    """A command that turns the library's errors into one clear line and their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
+        try:
+            return super().invoke(ctx)
+        except PipelineError as error:
+            click.secho(f"{ctx.command_path}: {error}", fg="red", err=True)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            # The reader of our output has gone (`pipeline clean x | head`): nothing is wrong, nothing is left to say.
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+class _Group(click.Group):
+    """A group whose commands report errors in one line."""
+
+    command_class = _Command
+    group_class = type  # a subgroup is of this class too
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="news-corpus-pipeline", prog_name="pipeline")
+def main() -> None:
+    """Turn scraped news articles into a clean Parquet corpus.
+
+    `pipeline build` strips newsletter prompts, donation appeals, links to other stories and other boilerplate, validates
+    every record, sets duplicates aside and publishes a dataset. What was removed is in a ledger; nothing is lost.
+    """
+
+
+def _settings(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that make up the configuration, shared by all commands that need one."""
+    options = [
+        click.option("--config", type=click.Path(path_type=Path), help="Configuration file (default: pipeline.toml)."),
+        click.option("--rules", multiple=True, type=click.Path(path_type=Path), help="Folder of your own rule packs."),
+        click.option("--strictness", type=click.Choice(["careful", "balanced", "thorough"]), help="How much to remove."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _build_settings(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.option("--workers", type=click.IntRange(min=1), help="Worker processes (default: the cores)."),
+        click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work is done."),
+        click.option("--memory", help="Memory of the whole process tree, such as 1GB."),
+        click.option("--dedupe", type=click.Choice(["none", "exact", "near"]), help="Which duplicates to set aside."),
+        click.option("--max-document", help="Largest text of one record, such as 16MiB."),
+        click.option("--encoding", help="Encoding of text files that are not UTF-8, such as cp1252."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return _settings(command)
+
+
+def _config(file: Path | None, **options: Any) -> Config:  # noqa: ANN401 - option values as click gives them
+    from pipeline.config import load
+
+    return load(file, options)
+
+
+_OUTPUT: Final = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=DEFAULT_OUTPUT, show_default=True, help="Output folder."
+)
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+
+
+@main.command()
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1)
+@_OUTPUT
+@_build_settings
+@click.option("--strict", is_flag=True, default=None, help="Exit 1 when a record is quarantined.")
+@click.option("--retry", is_flag=True, help="Also read again what the last build quarantined; without INPUT, all of the last build.")
+@_JSON
+def build(
+    inputs: tuple[str, ...], output: Path, config: Path | None, *, retry: bool, as_json: bool, **options: Any  # noqa: ANN401
+) -> None:
+    """Build a clean corpus from INPUT (default: seeds/) and publish it in the output folder.
+
+    INPUT is a file, a folder, a glob or a URI: .txt, .jsonl, .csv, .tsv, .parquet, each also .gz or .zst.
+    """
+    settings = _config(config, **options)
+    from pipeline.build import build as run_build
+
+    built = run_build(inputs if inputs or retry else _default_input(), output, settings, _Progress(), retry=retry)
+    summary = _summary(built)
+    click.echo(json.dumps(summary, ensure_ascii=False) if as_json else _in_words(summary))
+    if settings.strict and summary["quarantine"]:
+        msg = f"{summary['quarantine']} records are in quarantine and --strict was given; see {built.corpus}/quarantine"
+        raise PipelineError(msg)
+
+
+def _default_input() -> tuple[str, ...]:
+    if not Path(DEFAULT_INPUT).is_dir():
+        msg = "there is no seeds/ folder here; say what to read, for example: pipeline build articles/ -o output"
+        raise UsageError(msg)
+    return (DEFAULT_INPUT,)
+
+
+class _Progress:
+    """Shards done, on one line that rewrites itself on a terminal; one plain line a stage elsewhere."""
+
+    def __call__(self, stage: str, done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if done == of else ""
+            click.echo(f"\r{stage:<6} {done}/{of} shards{end}", err=True, nl=False)
+        elif done == of:
+            click.echo(f"{stage}: {of} shards", err=True)
+
+
+def _summary(built: Built) -> dict[str, Any]:
+    counts = built.counts.to_json()
+    rows = counts["rows"]
+    return {
+        "corpus": str(built.corpus),
+        "records": counts["records"],
+        "documents": rows["documents"],
+        "duplicates": rows["duplicates"],
+        "quarantine": rows["quarantine"],
+        "quarantine_reasons": counts["quarantine"],
+        "removed_spans": rows["removed"],
+        "removed_by_label": counts["spans"],
+        "input_bytes": counts["input_bytes"],
+        "text_bytes": counts["text_bytes"],
+        "skipped_files": dict(built.discovery.skipped),
+    }
+
+
+def _in_words(summary: dict[str, Any]) -> str:
+    lines = [
+        f"{summary['records']} records = {summary['documents']} documents + {summary['duplicates']} duplicates"
+        f" + {summary['quarantine']} in quarantine",
+        f"{summary['removed_spans']} spans removed"
+        + _listed(summary["removed_by_label"]),
+    ]
+    if summary["quarantine"]:
+        lines.append("quarantine" + _listed(summary["quarantine_reasons"]))
+    if summary["skipped_files"]:
+        lines.append("skipped files of other types" + _listed(summary["skipped_files"]))
+    lines += [f"corpus: {summary['corpus']}", f"next:   pipeline check {summary['corpus']}"]
+    return "\n".join(lines)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ": " + ", ".join(f"{name} {number}" for name, number in ordered) if ordered else ""
+
+
+@main.command()
+@click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
+@_settings
+@click.option("--encoding", help="Encoding of a file that is not UTF-8, such as cp1252.")
+@click.option("--explain", is_flag=True, help="Show every line with its verdict and the reason.")
+@_JSON
+def clean(file: Path, config: Path | None, *, explain: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+    """Clean one article: text in (FILE, or standard input), clean text out."""
+    settings = _config(config, **options)
+    from pipeline.read import decode
+    from pipeline.strip.article import clean_article
+
+    text, _, _ = decode(_bytes_of(file), settings.encoding)
+    article = clean_article(text, settings)
+    if as_json:
+        click.echo(json.dumps(article.to_json(), ensure_ascii=False))
+    elif explain:
+        for line in article.explained():
+            _show(line.text, line.label, line.evidence)
+    else:
+        click.get_binary_stream("stdout").write(article.text.encode())
+
+
+def _bytes_of(file: Path) -> bytes:
+    if str(file) == "-":
+        return click.get_binary_stream("stdin").read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        msg = f"cannot read {file}: {error.strerror}; give a text file, or - for standard input"
+        raise UsageError(msg) from None
+
+
+# Boilerplate in red, what moved to a column in blue: the eye finds what goes, the body stays as it is.
+_COLOURS: Final = {"title": "blue", "caption": "blue", "byline": "blue", "published": "blue"}
+
+
+def _show(text: str, label: str, evidence: str) -> None:
+    if not label:
+        click.echo(f"  {'':<12} {text}" if text else "")
+        return
+    mark = ">" if label in _COLOURS else "-"
+    line = click.style(f"{mark} {label:<12} {text}", fg=_COLOURS.get(label, "red"))
+    click.echo(line + click.style(f"  [{evidence}]", dim=True))
+
+
+@main.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for one file a record (default: print).")
+def restore(corpus: Path, ids: tuple[str, ...], output: Path | None) -> None:
+    """Give back input texts, byte for byte, from a corpus and its ledger.
+
+    One ID prints its bytes; several, or none for all, print one JSON object a line. With -o every record becomes a file
+    of its own, and index.jsonl there says which is which.
+    """
+    from pipeline.restore import restore as restored
+
+    records = restored(corpus, ids)
+    if output:
+        _restore_into(output, records)
+    elif len(ids) == 1:
+        for _, _, data in records:
+            click.get_binary_stream("stdout").write(data)
+    else:
+        for identity, origin, data in records:
+            click.echo(json.dumps({"id": identity, "uri": origin["uri"], "text": data.decode("utf-8", "replace")}))
+
+
+def _restore_into(folder: Path, records: Any) -> None:  # noqa: ANN401 - an iterator of restored records
+    # Files are numbered: no path is ever made from an id or a name that came with the data.
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "index.jsonl").open("w", encoding="utf-8") as index:
+            for number, (identity, origin, data) in enumerate(records):
+                name = f"{number:06d}.txt"
+                (folder / name).write_bytes(data)
+                index.write(json.dumps({"file": name, "id": identity, "uri": origin["uri"]}) + "\n")
+    except OSError as error:
+        msg = f"cannot write to {folder}: {error.strerror}"
+        raise PipelineError(msg) from None
+
+
+@main.command()
+@click.argument("corpus", type=click.Path(path_type=Path))
+@_JSON
+def check(corpus: Path, *, as_json: bool) -> None:
+    """Read a published corpus again: hashes, counts, accounting, reconstruction of every input."""
+    from pipeline.check import check as run_check
+
+    report = run_check(corpus)
+    if as_json:
+        findings = [str(finding) for finding in report.findings]
+        click.echo(json.dumps({"ok": report.ok, "files": report.files, "rows": report.rows, "findings": findings}))
+    else:
+        for finding in report.findings:
+            click.secho(f"damaged: {finding}", fg="red")
+        rows = ", ".join(f"{table} {count}" for table, count in report.rows.items())
+        click.echo(f"{'sound' if report.ok else 'DAMAGED'}: {report.files} files, {report.size} bytes; {rows}")
+    if not report.ok:
+        click.get_current_context().exit(1)
+
+
+_SHARDS: Final = click.argument("source", metavar="SHARDS", type=click.Path(path_type=Path))
+_TO: Final = click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path), required=True, help="Folder for the shards."
+)
+
+
+@main.command()
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1)
+@_TO
+@_build_settings
+def read(inputs: tuple[str, ...], target: Path, config: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """First stage: read INPUT into a folder of shards."""
+    settings = _config(config, **options)
+    from pipeline import folders
+
+    click.echo(f"{folders.read(inputs or _default_input(), target, settings)} records")
+
+
+@main.command()
+@_SHARDS
+@_TO
+@_settings
+def strip(source: Path, target: Path, config: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Second stage: cut the boilerplate out of every record of SHARDS."""
+    settings = _config(config, **options)
+    from pipeline import folders
+
+    click.echo(f"{folders.strip(source, target, settings)} records")
+
+
+@main.command()
+@_SHARDS
+@_TO
+def validate(source: Path, target: Path) -> None:
+    """Third stage: validate every record of SHARDS."""
+    from pipeline import folders
+
+    click.echo(f"{folders.validate_records(source, target)} records")
+
+
+@main.command()
+@_SHARDS
+@_TO
+@_build_settings
+def dedupe(source: Path, target: Path, config: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Fourth stage: set the duplicates among the records of SHARDS aside."""
+    settings = _config(config, **options)
+    from pipeline import folders
+
+    click.echo(f"{folders.dedupe_records(source, target, settings)} records")
+
+
+@main.command()
+@_SHARDS
+@_OUTPUT
+@_build_settings
+def write(source: Path, output: Path, config: Path | None, **options: Any) -> None:  # noqa: ANN401
+    """Last stage: publish SHARDS as a corpus in the output folder."""
+    settings = _config(config, **options)
+    from pipeline import folders
+
+    rows = folders.write(source, output, settings).to_json()["rows"]
+    click.echo(", ".join(f"{table} {count}" for table, count in rows.items()))
+
+
+@main.group()
+def rules() -> None:
+    """The rule packs that say what boilerplate looks like."""
+
+
+_RULES: Final = click.option(
+    "--rules", "folders", multiple=True, type=click.Path(path_type=Path), help="Folder of your own rule packs."
+)
+
+
+@rules.command("list")
+@_RULES
+def list_rules(folders: tuple[Path, ...]) -> None:
+    """List every rule: id, label, language, kind, patterns and examples."""
+    from pipeline.strip.rules import list_rules as listed
+    from pipeline.strip.rules import load_packs
+
+    for rule in listed(load_packs(folders)):
+        language = rule.language or "any"
+        click.echo(f"{rule.id:<44} {rule.label:<12} {language:<4} {rule.kind:<6} {rule.patterns} patterns, {rule.examples} examples")
+
+
+@rules.command("test")
+@_RULES
+def test_rules(folders: tuple[Path, ...]) -> None:
+    """Run every example of every pack, your own packs included."""
+    from pipeline.strip.examples import check_examples
+    from pipeline.strip.rules import load_packs
+
+    packs = load_packs(folders)
+    failures = check_examples(packs)
+    for failure in failures:
+        click.secho(f"{failure.id}: {failure.problem}: {failure.example!r}", fg="red")
+    examples = sum(len(rule.match) + len(rule.no_match) for pack in packs.packs for rule in pack.rule)
+    examples += sum(len(block.example) for pack in packs.packs for block in pack.block)
+    click.echo(f"{examples} examples, {len(failures)} wrong")
+    if failures:
+        click.get_current_context().exit(1)

@@ -1,0 +1,162 @@
+"""What a user can set: one frozen model, read from TOML or from options of the command line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.errors import ConfigError
+
+FILE_NAME: Final = "pipeline.toml"
+MAX_FILE_BYTES: Final = 1 << 20
+INPUT_FIELDS: Final = ("text", "id", "url", "source", "title", "byline", "published", "language")
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_size(value: object) -> object:
+    """A number of bytes from text such as ``16MiB``, ``1.5 GB`` or ``4096``; other values pass unchanged.
+
+    >>> parse_size("16MiB"), parse_size("1 kB"), parse_size(7)
+    (16777216, 1000, 7)
+
+    Raises:
+        ValueError: the text is no size.
+    """
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value.strip())
+    if not found:
+        msg = f"'{value}' is no size; write a number of bytes, or one with a unit such as 16MiB or 1GB"
+        raise ValueError(msg)
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** _POWERS[unit.lower()])
+
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+class Config(BaseModel):
+    """Everything that steers a build.
+
+    The fields of `RUN_ONLY` change how the work is done and never a byte of what is published.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: Mapping[str, str] = Field(default_factory=dict, description="names of input fields, by our name")
+    encoding: str | None = Field(None, description="encoding of text inputs that are neither UTF-8 nor have a BOM")
+    max_document: Size = Field(16 << 20, gt=0, description="largest text of one record, in bytes")
+    language: tuple[str, ...] = Field((), description="languages to keep; empty keeps all")
+    rules: tuple[Path, ...] = Field((), description="folders of rule packs of your own")
+    strictness: Literal["careful", "balanced", "thorough"] = Field("balanced", description="how much to remove")
+    dedupe: Literal["none", "exact", "near"] = Field("exact", description="which duplicates to set aside")
+    strict: bool = Field(default=False, description="fail the build when a record is quarantined")
+
+    workers: int | None = Field(None, ge=1, description="worker processes; the number of cores unless told")
+    engine: Literal["local", "ray"] = Field("local", description="where the shards are worked on")
+    memory: Size = Field(1_000_000_000, ge=64_000_000, description="memory of the whole process tree, in bytes")
+    batch_rows: int = Field(2_000, ge=1, description="records worked on at once")
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, columns: Mapping[str, str]) -> Mapping[str, str]:
+        for name in columns:
+            if name not in INPUT_FIELDS:
+                msg = f"'{name}' is no field of a record; the fields are {', '.join(INPUT_FIELDS)}"
+                raise ValueError(msg)
+        return columns
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str | None) -> str | None:
+        if encoding is not None:
+            try:
+                "".encode(encoding)
+            except LookupError:
+                msg = f"'{encoding}' is no encoding that Python knows; try one such as cp1252 or latin-1"
+                raise ValueError(msg) from None
+        return encoding
+
+    def published_settings(self) -> dict[str, Any]:
+        """The settings that decide about published bytes, as JSON values: what the manifest records."""
+        return self.model_dump(mode="json", exclude=set(RUN_ONLY))
+
+
+RUN_ONLY: Final = ("workers", "engine", "memory", "batch_rows", "strict", "rules")
+
+
+def load(file: Path | None, options: Mapping[str, Any]) -> Config:
+    """The configuration of a file with the options of a command line on top.
+
+    Args:
+        file: a TOML file; None looks for `pipeline.toml`, then for `[tool.pipeline]` in `pyproject.toml`, here.
+        options: values by field name; None means not given.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or holds an unknown key or a wrong value.
+    """
+    table, where = _read(file) if file else _find()
+    given = {name: value for name, value in options.items() if value is not None and value != ()}
+    try:
+        return Config.model_validate({**table, **given})
+    except ValidationError as error:
+        raise ConfigError(_explain(error, where, set(given))) from None
+
+
+def _find() -> tuple[dict[str, Any], str]:
+    if Path(FILE_NAME).is_file():
+        return _read(Path(FILE_NAME))
+    project = Path("pyproject.toml")
+    if project.is_file():
+        table = _parse(project).get("tool", {})
+        own = table.get("pipeline", {}) if isinstance(table, dict) else {}
+        if not isinstance(own, dict):
+            msg = "pyproject.toml: [tool.pipeline] must be a table"
+            raise ConfigError(msg)
+        return own, "pyproject.toml [tool.pipeline]"
+    return {}, "the command line"
+
+
+def _read(file: Path) -> tuple[dict[str, Any], str]:
+    table = _parse(file)
+    # Packs named in a file are looked for beside that file, not where the command happens to run.
+    if isinstance(table.get("rules"), list):
+        table["rules"] = [str(file.parent / entry) if isinstance(entry, str) else entry for entry in table["rules"]]
+    return table, str(file)
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        if file.stat().st_size > MAX_FILE_BYTES:
+            msg = f"{file} is over {MAX_FILE_BYTES} bytes; a configuration is a short TOML file"
+            raise ConfigError(msg)
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"cannot read the configuration {file}: {error.strerror}"
+        raise ConfigError(msg) from None
+    except UnicodeDecodeError as error:
+        msg = f"{file} is not UTF-8 at byte {error.start}; TOML files are UTF-8"
+        raise ConfigError(msg) from None
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        msg = f"{file} is not TOML: {error or 'nested too deeply'}"
+        raise ConfigError(msg) from None
+
+
+def _explain(error: ValidationError, where: str, options: set[str]) -> str:
+    """One line a wrong value; an unknown key comes with the keys there are."""
+    lines = []
+    for fault in error.errors():
+        key = ".".join(str(part) for part in fault["loc"]) or "the configuration"
+        place = "the command line" if fault["loc"] and fault["loc"][0] in options else where
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{place}: unknown key '{key}'; the keys are {', '.join(Config.model_fields)}")
+        else:
+            lines.append(f"{place}: {key}: {fault['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)

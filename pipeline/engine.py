@@ -1,0 +1,150 @@
+"""The engine: run one step over many shards, in place or in a pool of processes that outlives a killed worker.
+
+A step is a picklable callable. Its result for a task is kept in a work folder under the task's key, so a build that was
+interrupted, or whose input changed a little, finds what is finished and does the rest.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+TaskIn = TypeVar("TaskIn", contravariant=True)
+ResultOut = TypeVar("ResultOut", covariant=True)
+
+# Modules that every worker needs: the fork server imports them once, and each worker starts with them in place.
+_PRELOAD: Final = ["pipeline.build"]
+
+
+class Step(Protocol[TaskIn, ResultOut]):
+    """What the engine runs: pure but for files under the task's own key."""
+
+    def __call__(self, task: TaskIn) -> ResultOut:
+        """Work on one task."""
+
+    def blame(self, task: TaskIn, dies: Callable[[TaskIn], bool]) -> TaskIn:
+        """The task again, with the records that kill a worker set aside.
+
+        Args:
+            task: a task that killed its worker twice.
+            dies: tells whether a (smaller) task kills a worker of its own.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Engine(Generic[Task, Result]):
+    """Where steps run.
+
+    Attributes:
+        workers: processes; 1 runs in this process.
+    """
+
+    workers: int
+
+    def map(self, step: Step[Task, Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        """Run a step on every task; yields index and result as tasks finish, in any order.
+
+        Raises:
+            PipelineError: a step raised it, or a task keeps killing its workers.
+        """
+        if self.workers == 1 or len(tasks) < 2:  # noqa: PLR2004 - a pool for one task only costs its start
+            for index, task in enumerate(tasks):
+                yield index, step(task)
+        else:
+            yield from self._pooled(step, tasks)
+
+    def _pooled(self, step: Step[Task, Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
+        waiting = deque(range(len(tasks)))
+        while waiting:
+            running: dict[Future[Result], int] = {}
+            broken: list[int] = []
+            with _pool(min(self.workers, len(waiting))) as pool:
+                while (waiting and not broken) or running:
+                    while waiting and not broken and len(running) < 2 * self.workers:
+                        index = waiting.popleft()
+                        try:
+                            running[pool.submit(step, tasks[index])] = index
+                        except BrokenProcessPool:
+                            broken.append(index)
+                    finished, _ = wait(running, return_when=FIRST_COMPLETED) if running else ((), ())
+                    for future in finished:
+                        index = running.pop(future)
+                        try:
+                            yield index, future.result()
+                        except BrokenProcessPool:
+                            broken.append(index)
+            # A dead worker breaks the pool for all that was under way; only the guilty task dies again when alone.
+            for index in sorted(broken):
+                yield index, self._alone(step, tasks[index])
+
+    def _alone(self, step: Step[Task, Result], task: Task) -> Result:
+        try:
+            return _in_own_process(step, task)
+        except BrokenProcessPool:
+            task = step.blame(task, lambda smaller: _dies(step, smaller))
+        try:
+            return _in_own_process(step, task)
+        except BrokenProcessPool:
+            msg = f"the worker on {task} died again and again and no single record is to blame; is there enough memory?"
+            raise PipelineError(msg) from None
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if "forkserver" in methods:
+        context.set_forkserver_preload(_PRELOAD)
+    return ProcessPoolExecutor(workers, mp_context=context)
+
+
+def _in_own_process(step: Step[Task, Result], task: Task) -> Result:
+    with _pool(1) as pool:
+        return pool.submit(step, task).result()
+
+
+def _dies(step: Step[Task, Result], task: Task) -> bool:
+    try:
+        _in_own_process(step, task)
+    except BrokenProcessPool:
+        return True
+    return False
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def blame_by_halves(count: int, dies: Callable[[int, int], bool]) -> set[int]:
+    """The records of a shard that kill a worker, found by halving ranges: about 2 log2(count) trials each.
+
+    Args:
+        count: records in the shard.
+        dies: tells whether the range [low, high) kills a worker.
+
+    >>> sorted(blame_by_halves(100, lambda low, high: low <= 7 < high or low <= 99 < high))
+    [7, 99]
+    """
+    guilty, open_ranges = set(), [(0, count)]
+    while open_ranges:
+        low, high = open_ranges.pop()
+        if low >= high or not dies(low, high):
+            continue
+        if high - low == 1:
+            guilty.add(low)
+        else:
+            middle = (low + high) // 2
+            open_ranges += [(low, middle), (middle, high)]
+    return guilty

@@ -1,0 +1,153 @@
+"""The stages one at a time, each from a folder of shards to another, for those who want to look or to put in their own.
+
+A folder of shards holds `shard-00000.parquet` and so on, all of the schema `records.RECORDS`, and `inputs.json`, which
+tells the last stage what was read.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from pipeline import dedupe, shards
+from pipeline.errors import UsageError
+from pipeline.read import discover, plan, read_shard
+from pipeline.records import RECORDS
+from pipeline.stages import versions
+from pipeline.strip.cleaner import load_cleaner
+from pipeline.validate import validate
+from pipeline.write import publish
+from pipeline.write.counts import PartCounts, total
+from pipeline.write.dataset import finish, write_part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pipeline.config import Config
+
+INPUTS: Final = "inputs.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file that the read stage read."""
+
+    uri: str
+    size: int
+    sha256: str
+
+
+def read(inputs: Sequence[str], folder: Path, config: Config) -> int:
+    """Read inputs into a folder of shards; returns the number of records."""
+    found = discover(inputs, config)
+    _check_empty(folder)
+    rows = 0
+    for number, shard in enumerate(plan(found, config)):
+        rows += shards.write_shard(_shard(folder, number), read_shard(shard, config), RECORDS)
+    files = [{"uri": file.uri, "size": file.size, "sha256": file.sha256} for file in found.files]
+    _write_inputs(folder, {"files": files, "skipped": dict(found.skipped)})
+    return rows
+
+
+def strip(source: Path, target: Path, config: Config) -> int:
+    """Strip every record of a folder of shards."""
+    return _map(source, target, load_cleaner(config.rules, config.strictness).strip)
+
+
+def validate_records(source: Path, target: Path) -> int:
+    """Validate every record of a folder of stripped shards."""
+    return _map(source, target, validate)
+
+
+def dedupe_records(source: Path, target: Path, config: Config) -> int:
+    """Set the duplicates in a folder of stripped shards aside."""
+    files = _shards(source)
+    tables = [_fingerprints(file) for file in files]
+    verdicts = dedupe.find(
+        [lambda table=table: table for table in tables], texts=config.dedupe != "none", memory=config.memory
+    )
+    rows = 0
+    _copy_inputs(source, target)
+    for number, (file, verdict) in enumerate(zip(files, verdicts, strict=True)):
+        marked = (dedupe.mark(batch, first, verdict) for first, batch in shards.numbered(shards.read_shard(file, RECORDS)))
+        rows += shards.write_shard(_shard(target, number), marked, RECORDS)
+    return rows
+
+
+def write(source: Path, output: Path, config: Config) -> PartCounts:
+    """Publish a folder of shards as a corpus."""
+    publish.check_output(output, [source])
+    described = _inputs(source)
+    with publish.lock(output), publish.staging(output) as folder:
+        parts = [
+            write_part(shards.read_shard(file, RECORDS), folder, number) for number, file in enumerate(_shards(source))
+        ]
+        counts = total(parts)
+        files = [ReadFile(**entry) for entry in described["files"]]
+        finish(folder, counts, files, described["skipped"], config, versions())
+        publish.switch(output, folder)
+    return counts
+
+
+def _map(source: Path, target: Path, function: Callable[[pa.RecordBatch], pa.RecordBatch]) -> int:
+    rows = 0
+    files = _shards(source)
+    _copy_inputs(source, target)
+    for number, file in enumerate(files):
+        batches = (function(batch) for batch in shards.read_shard(file, RECORDS))
+        rows += shards.write_shard(_shard(target, number), batches, RECORDS)
+    return rows
+
+
+def _fingerprints(file: Path) -> pa.Table:
+    batches = [dedupe.fingerprints(batch, first) for first, batch in shards.numbered(shards.read_shard(file, RECORDS))]
+    return pa.Table.from_batches(batches, dedupe.FINGERPRINTS)
+
+
+def _shard(folder: Path, number: int) -> Path:
+    return folder / f"shard-{number:05d}{shards.FOLDER_SUFFIX}"
+
+
+def _shards(folder: Path) -> list[Path]:
+    found = sorted(folder.glob(f"shard-*{shards.FOLDER_SUFFIX}"))
+    if not found:
+        msg = f"{folder} holds no shards; make some with: pipeline read INPUT -o {folder}"
+        raise UsageError(msg)
+    return found
+
+
+def _check_empty(folder: Path) -> None:
+    """Shards of an earlier run would be taken for part of this one."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        msg = f"{folder} is not empty; choose another folder with -o, or remove it first"
+        raise UsageError(msg)
+
+
+def _copy_inputs(source: Path, target: Path) -> None:
+    _check_empty(target)
+    _write_inputs(target, _inputs(source))
+
+
+def _inputs(folder: Path) -> dict[str, Any]:
+    """What was read; shards that came from elsewhere have no list of inputs."""
+    try:
+        described = json.loads((folder / INPUTS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"files": [], "skipped": {}}
+    except (OSError, ValueError) as error:
+        msg = f"{folder / INPUTS} cannot be read: {error}"
+        raise UsageError(msg) from None
+    if not isinstance(described, dict) or set(described) != {"files", "skipped"}:
+        msg = f"{folder / INPUTS} is not what `pipeline read` writes"
+        raise UsageError(msg)
+    return described
+
+
+def _write_inputs(folder: Path, described: dict[str, Any]) -> None:
+    with shards.reporting(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / INPUTS).write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,273 @@
+"""Parquet, a row group at a time.
+
+What a file says of itself is not believed: columns with a dictionary stay coded until the size of what they stand for
+is known, and a file that cannot be read to its end gives the rows before the damage and one row for the damage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from pipeline.read import dates, metadata
+from pipeline.read.stream import Fault, Stream, open_raw
+from pipeline.read.tables import Found, assemble, fault_row, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.config import Config
+    from pipeline.read.source import InputFile, Slice
+
+_BATCH_BYTES: Final = 8 << 20
+_BATCH_ROWS: Final = 2_000
+# A page or a record beyond this is not looked at.
+_MAGIC: Final = b"PAR1"
+# Parquet hardly shrinks when it is compressed once more.
+_INFLATION: Final = 16
+_ROOM: Final = 64 << 20
+_ERRORS: Final = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
+
+
+class _UnreadableError(Exception):
+    """The file cannot be read as Parquet."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.detail)
+        self.fault = fault
+
+
+def row_groups(file: InputFile) -> Iterator[tuple[Slice, int]]:
+    """The slices of a Parquet file, one a row group, with their cost in bytes; one for a file that cannot be read."""
+    from pipeline.read.source import Slice
+
+    try:
+        if file.compression:
+            raise _UnreadableError(Fault("unreadable", "compressed as a whole"))
+        with _open(file, None) as parquet:
+            first = 0
+            for number in range(parquet.metadata.num_row_groups):
+                group = parquet.metadata.row_group(number)
+                yield Slice(file, number, number + 1, first), file.size // parquet.metadata.num_row_groups
+                first += group.num_rows
+    except _UnreadableError:
+        yield Slice(file), file.size
+
+
+def read(part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
+    """The records of some row groups; of a file that is compressed as a whole, all."""
+    index = part.first_index
+    try:
+        with _open(part.file, names(config)) as parquet:
+            groups = range(parquet.metadata.num_row_groups) if part.file.compression else range(part.start, part.stop)
+            for number in groups:
+                for batch in _batches(parquet, number):
+                    found = _found(batch, part.file, index, config)
+                    yield assemble(found, config)
+                    index += batch.num_rows
+    except _UnreadableError as error:
+        yield fault_row(part.file, index, error.fault)
+
+
+@contextlib.contextmanager
+def _open(file: InputFile, known: dict[str, str] | None) -> Iterator[pq.ParquetFile]:
+    """The file, its metadata read.
+
+    Raises:
+        _UnreadableError: it is no Parquet file, or one that is damaged.
+    """
+    with _bytes(file) as raw:
+        _look(raw)
+        try:
+            parquet = pq.ParquetFile(raw, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True)
+            coded = _coded(parquet) if known else []
+            if coded:
+                parquet = pq.ParquetFile(
+                    raw, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True, read_dictionary=coded
+                )
+        except _ERRORS as error:
+            raise _UnreadableError(_fault(error)) from None
+        yield parquet
+
+
+def _fault(error: BaseException) -> Fault:
+    words = str(error).strip().splitlines() or [type(error).__name__]
+    return Fault("invalid-parquet", f"the file is no sound Parquet file: {words[0][:300]}")
+
+
+@contextlib.contextmanager
+def _bytes(file: InputFile) -> Iterator[Any]:
+    """The bytes of the file, unpacked to a nameless temporary file when it is compressed as a whole."""
+    try:
+        raw = open_raw(file.root, file.path) if not file.compression else _unpack(file)
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        raise _UnreadableError(Fault("unreadable", f"the file cannot be read: {words}")) from None
+    try:
+        yield raw
+    finally:
+        raw.close()
+
+
+def _unpack(file: InputFile) -> IO[bytes]:
+    limit = file.size * _INFLATION + _ROOM
+    raw = tempfile.TemporaryFile()
+    with Stream(file.root, file.path, file.compression) as stream:
+        size = 0
+        while data := stream.read(1 << 20):
+            size += len(data)
+            if size > limit:
+                raw.close()
+                raise _UnreadableError(Fault("too-large", f"the file unpacks to more than {limit} bytes"))
+            raw.write(data)
+        if stream.fault:
+            raw.close()
+            raise _UnreadableError(stream.fault)
+    return raw
+
+
+def _look(raw: Any) -> None:
+    """Whether the file begins and ends as Parquet does."""
+    try:
+        head = raw.read(len(_MAGIC))
+        end = raw.seek(0, 2)
+        raw.seek(max(end - len(_MAGIC), 0))
+        tail = raw.read(len(_MAGIC))
+        raw.seek(0)
+    except OSError as error:
+        raise _UnreadableError(Fault("unreadable", f"the file cannot be read: {error.strerror}")) from None
+    if head != _MAGIC:
+        if end < len(_MAGIC) and _MAGIC.startswith(head):
+            raise _UnreadableError(Fault("truncated", "the file ends too early"))
+        raise _UnreadableError(Fault("invalid-parquet", "the file does not begin as a Parquet file does"))
+    if tail != _MAGIC or end < 3 * len(_MAGIC):
+        raise _UnreadableError(Fault("truncated", "the file ends too early: its last bytes are not those of Parquet"))
+
+
+def _coded(parquet: pq.ParquetFile) -> list[str]:
+    """The columns of texts whose pages are coded by a dictionary, by path."""
+    facts = parquet.metadata
+    coded = set()
+    for group in range(facts.num_row_groups):
+        for column in range(facts.num_columns):
+            chunk = facts.row_group(group).column(column)
+            if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
+                coded.add(chunk.path_in_schema)
+    return sorted(coded)
+
+
+def _batches(parquet: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
+    """The rows of one row group, few enough at a time that they stay small when they are decoded.
+
+    Raises:
+        _UnreadableError: the row group is damaged.
+    """
+    try:
+        group = parquet.metadata.row_group(number)
+        left = group.num_rows
+        average = max(group.total_byte_size, 0) // max(left, 1) + 1
+        size = max(1, min(_BATCH_ROWS, _BATCH_BYTES // average))
+        for batch in parquet.iter_batches(size, row_groups=[number], use_threads=False):
+            left -= batch.num_rows
+            yield from _small(batch)
+    except _ERRORS as error:
+        raise _UnreadableError(_fault(error)) from None
+    if left:
+        words = f"a row group has {left} rows less than the file says"
+        raise _UnreadableError(Fault("truncated", words))
+
+
+def _small(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Pieces of a batch whose decoded texts have about `_BATCH_BYTES`; coded columns are decoded."""
+    sizes = np.zeros(batch.num_rows, dtype=np.int64)
+    for column in batch.columns:
+        if pt.is_dictionary(column.type):
+            lengths = pc.binary_length(column.dictionary).cast(pa.int64()).take(column.indices)
+            sizes += pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False)
+    bounds = np.searchsorted(np.cumsum(sizes), np.arange(_BATCH_BYTES, int(sizes.sum()) + _BATCH_BYTES, _BATCH_BYTES))
+    edges = sorted({0, *(int(bound) + 1 for bound in bounds if bound < batch.num_rows), batch.num_rows})
+    for start, stop in zip(edges, edges[1:], strict=False):
+        yield batch.slice(start, stop - start)
+
+
+def _found(batch: pa.RecordBatch, file: InputFile, index: int, config: Config) -> Found:
+    rows = batch.num_rows
+    known = names(config)
+    found = Found(rows, file.uri, range(index, index + rows))
+    others: dict[str, pa.Array] = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        ours = known.get(name)
+        if ours and ours not in found.fields:
+            found.fields[ours] = _field(column, ours, name, found, config)
+        else:
+            others[_free(name, others)] = column
+    found.metadata = metadata.from_columns(others, rows)
+    return found
+
+
+def _free(name: str, taken: dict[str, pa.Array]) -> str:
+    """A name for a column; Parquet lets two have the same."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _field(column: pa.Array, ours: str, name: str, found: Found, config: Config) -> pa.Array:
+    """A column as texts (of `published`: moments); rows that cannot be are faults."""
+    kind = column.type
+    if pt.is_dictionary(kind):
+        column, kind = _decoded(column, config), kind.value_type
+    if pt.is_null(kind):
+        return pa.nulls(found.rows, pa.string())
+    if ours == "published" and pt.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", kind.tz), safe=False).cast(dates.TIMESTAMP)
+    if ours == "published" and pt.is_date(kind):
+        return column.cast(pa.timestamp("us"), safe=False).cast(dates.TIMESTAMP)
+    if ours == "id" and pt.is_integer(kind):
+        return column.cast(pa.string())
+    if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
+        return _texts(column.cast(pa.binary()), name, found)
+    if pt.is_binary(kind) or pt.is_large_binary(kind) or pt.is_fixed_size_binary(kind) or pt.is_binary_view(kind):
+        return _texts(column.cast(pa.binary()), name, found)
+    for row in np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)).tolist():
+        found.faults.setdefault(row, Fault("wrong-type", f"'{name}' is of type {kind}, not a string"))
+    return pa.nulls(found.rows, pa.string())
+
+
+def _decoded(column: pa.DictionaryArray, config: Config) -> pa.Array:
+    """The values a coded column stands for; one over the limit by more than a byte is cut there, which is enough to tell."""
+    values = column.dictionary
+    if len(values) and pc.max(pc.binary_length(values)).as_py() > config.max_document + 1:
+        short = pc.binary_slice(values.cast(pa.binary()), 0, config.max_document + 1)
+        values = short if not pt.is_string(values.type) else pa.array([_cut(text) for text in short.to_pylist()])
+    return values.take(column.indices)
+
+
+def _cut(text: bytes | None) -> str | None:
+    return None if text is None else text.decode("utf-8", "ignore").ljust(len(text), ".")
+
+
+def _texts(column: pa.Array, name: str, found: Found) -> pa.Array:
+    """Bytes as texts; those that are not UTF-8 are faults."""
+    try:
+        texts = column.cast(pa.string())
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        values: list[str | None] = []
+        for row, value in enumerate(column.to_pylist()):
+            try:
+                values.append(None if value is None else value.decode())
+            except UnicodeDecodeError as error:
+                values.append(None)
+                found.raw.setdefault(row, value)
+                words = f"byte {error.start} of '{name}' is not UTF-8"
+                found.faults.setdefault(row, Fault("not-utf8", words))
+        return pa.array(values, pa.string())
+    return texts

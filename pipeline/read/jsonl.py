@@ -1,0 +1,427 @@
+"""JSON Lines: one object a line, read a block of lines at a time.
+
+There are two ways. The quick one gives a block to Arrow with every field and type said beforehand, and takes its
+answer only when it must be the one that line-by-line reading gives:
+
+* Arrow refuses unknown fields, fields that come twice, other types than those said, and strings that are not UTF-8;
+* the block holds no NUL byte, and each line begins with `{` and ends with `}`, so no value can reach over a line's
+  end, and as many values as lines means one on each line;
+* a number with a fraction is one in the source too: a column of such numbers that holds a whole one is refused.
+
+The exact way reads line by line with the standard library. It also teaches the quick one which fields there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json
+import pyarrow.types as pt
+
+from pipeline.read import metadata
+from pipeline.read.stream import Fault
+from pipeline.read.tables import Found, assemble, fault_row, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.config import Config
+    from pipeline.read.source import InputFile, Slice
+    from pipeline.read.stream import Stream
+
+BLOCK: Final = 8 << 20
+# Arrow is slow on, and at some count refuses, blocks of very many rows.
+BLOCK_LINES: Final = 50_000
+# Lines that teach the fields of the first block.
+_SAMPLE: Final = 64
+# Beyond this many fields, or this deep, a file is no table: line by line then.
+_MAX_FIELDS: Final = 200
+_MAX_NESTING: Final = 8
+# Deeper JSON is refused: how deep the standard library can go differs between Python versions.
+_DEEPEST: Final = 200
+# The escapes of a text make it up to three times as long in any script (`\u` and four digits for two or three bytes).
+_ESCAPE_FACTOR: Final = 3
+_ROOM: Final = 1 << 20
+
+
+def longest_record(config: Config) -> int:
+    """The largest record, in source bytes, that is looked at: what a text of the largest size may take, and a bit."""
+    return _ESCAPE_FACTOR * config.max_document + _ROOM
+
+
+def read(stream: Stream, part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
+    """The records of a slice of a JSON Lines file."""
+    reader = _Reader(config, part.file.uri)
+    index = part.first_index
+    cut = None
+    for block in _blocks(stream, longest_record(config)):
+        if isinstance(block, _LongLine):
+            limit = longest_record(config)
+            words = f"the line has {block.size} bytes; with --max-document {config.max_document} {limit} are allowed"
+            yield fault_row(part.file, index, Fault("too-large", words), block.digest)
+            index += 1
+            continue
+        if stream.fault:
+            block, cut = _without_cut(block)
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        batch = reader.read(block, lines, index)
+        if batch is not None:
+            yield batch
+        index += len(lines)
+    if stream.fault:
+        yield fault_row(part.file, index, stream.fault, raw=cut)
+
+
+def read_line(file: InputFile, line: bytes, index: int, config: Config) -> pa.RecordBatch:
+    """The record of a line whose bytes are known."""
+    batch = _Reader(config, file.uri).read(line, [line], index)
+    return batch if batch is not None else fault_row(file, index, Fault("invalid-json", "the line is blank"), raw=line)
+
+
+@dataclass(frozen=True, slots=True)
+class _LongLine:
+    """A line over the limit, passed over: its size in bytes and their SHA-256."""
+
+    size: int
+    digest: str
+
+
+def _blocks(stream: Stream, longest: int) -> Iterator[bytes | _LongLine]:
+    """Runs of whole lines; the last line may lack its break."""
+    rest = b""
+    while True:
+        data = rest + stream.read(BLOCK)
+        if len(data) < len(rest) + BLOCK:
+            yield from _pieces(data)
+            return
+        end = data.rfind(b"\n", len(rest)) + 1
+        if end:
+            yield from _pieces(data[:end])
+            rest = data[end:]
+        elif len(data) > longest:
+            long_line, rest = _skip_line(stream, data)
+            yield long_line
+        else:
+            rest = data
+
+
+def _without_cut(block: bytes) -> tuple[bytes, bytes | None]:
+    """The lines of a damaged file's last block, and what is left of the line that was cut, if one was."""
+    end = block.rfind(b"\n") + 1
+    cut = block[end:]
+    # An object that is closed is whole, with or without its line break.
+    if not cut.strip() or isinstance(_load(cut, None)[0], dict):
+        return block, None
+    return block[:end], cut
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    """The same lines in runs of at most `BLOCK_LINES`."""
+    if data.count(b"\n") <= BLOCK_LINES:
+        if data:
+            yield data
+        return
+    breaks = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 0x0A)[BLOCK_LINES - 1 :: BLOCK_LINES] + 1
+    bounds = [0, *breaks.tolist(), len(data)]
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        if start < stop:
+            yield data[start:stop]
+
+
+def _skip_line(stream: Stream, data: bytes) -> tuple[_LongLine, bytes]:
+    """Pass over a line whose first bytes are `data`; also what stands after it."""
+    digest, size = hashlib.sha256(), 0
+    while data:
+        end = data.find(b"\n")
+        if end >= 0:
+            digest.update(data[:end])
+            return _LongLine(size + end, digest.hexdigest()), data[end + 1 :]
+        digest.update(data)
+        size += len(data)
+        data = stream.read(BLOCK)
+    return _LongLine(size, digest.hexdigest()), b""
+
+
+class _Reader:
+    """Reads blocks of one file; remembers its fields from block to block."""
+
+    def __init__(self, config: Config, uri: str) -> None:
+        self._config = config
+        self._uri = uri
+        self._names = names(config)
+        self._known: dict[str, pa.DataType | None] = {}
+
+    def read(self, block: bytes, lines: list[bytes], first: int) -> pa.RecordBatch | None:
+        """The records of some lines, of which the first has the number `first`; None when all are blank."""
+        index: range | list[int] = range(first, first + len(lines))
+        lines, index = _without_breaks(lines, index)
+        if not lines:
+            return None
+        if not self._known:
+            self._learn(lines[:_SAMPLE])
+        found = self._quick(block, lines, index)
+        if found is None:
+            found = self._exact(lines, index)
+        return assemble(found, self._config)
+
+    # The quick way
+
+    def _quick(self, block: bytes, lines: list[bytes], index: range | list[int]) -> Found | None:
+        schema = self._schema()
+        if schema is None or b"\0" in block or not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
+            return None
+        try:
+            table = pyarrow.json.read_json(
+                pa.BufferReader(block),
+                read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
+                parse_options=pyarrow.json.ParseOptions(
+                    explicit_schema=schema, newlines_in_values=False, unexpected_field_behavior="error"
+                ),
+            )
+            table.validate(full=True)
+        except (pa.ArrowException, UnicodeDecodeError):
+            return None
+        if table.num_rows != len(lines):
+            return None
+        columns = {name: _whole(column) for name, column in zip(table.column_names, table.columns, strict=True)}
+        if any(_has_whole_number(column) for column in columns.values()):
+            return None
+        return self._columns_found(columns, lines, index)
+
+    def _columns_found(self, columns: dict[str, pa.Array], lines: list[bytes], index: range | list[int]) -> Found:
+        fields = {ours: columns.pop(theirs) for theirs, ours in self._names.items() if theirs in columns}
+        return Found(
+            len(lines),
+            self._uri,
+            index,
+            {name: array.cast(pa.string()) for name, array in fields.items()},
+            metadata.from_columns(columns, len(lines)),
+            lines,
+        )
+
+    def _schema(self) -> pa.Schema | None:
+        """The fields that were seen so far, None when there is one of changing or unknown type."""
+        if len(self._known) > _MAX_FIELDS:
+            return None
+        kinds = {name: kind for name, kind in self._known.items() if kind is not None}
+        if len(kinds) < len(self._known):
+            return None
+        for theirs, ours in self._names.items():
+            kind = kinds.get(theirs, pa.null())
+            if not (pt.is_string(kind) or pt.is_null(kind) or (ours == "id" and pt.is_int64(kind))):
+                return None
+        return pa.schema(list(kinds.items()))
+
+    def _learn(self, lines: list[bytes]) -> None:
+        for line in lines:
+            value, _ = _load(line, None)
+            if isinstance(value, dict):
+                self._note(value)
+
+    def _note(self, record: dict[str, Any]) -> None:
+        if len(self._known) <= _MAX_FIELDS:
+            for name, value in record.items():
+                kind = _kind(value, 0) if _is_text(name) else None
+                self._known[name] = _join(self._known.get(name, pa.null()), kind)
+
+    # The exact way
+
+    def _exact(self, lines: list[bytes], index: range | list[int]) -> Found:
+        found = Found(len(lines), self._uri, index, sources=lines, encoding=["utf-8"] * len(lines))
+        fields: dict[str, list[str | None]] = {ours: [None] * len(lines) for ours in self._names.values()}
+        objects: list[str | None] = [None] * len(lines)
+        for row, line in enumerate(lines):
+            value, encoding = _load(line, self._config.encoding)
+            if isinstance(value, Fault):
+                found.faults[row] = value
+                continue
+            if encoding != "utf-8":
+                found.encoding[row] = encoding  # type: ignore[index]
+            self._note(value)
+            fault = self._spread(value, fields, row)
+            if fault:
+                found.faults[row] = fault
+            objects[row] = metadata.dump(value)
+        found.fields = {name: pa.array(values, pa.string()) for name, values in fields.items()}
+        found.metadata = pa.array(objects, pa.string())
+        return found
+
+    def _spread(self, record: dict[str, Any], fields: dict[str, list[str | None]], row: int) -> Fault | None:
+        """Move the fields that have a column out of a record; the first that cannot be one is its fault."""
+        fault = None
+        for theirs, ours in self._names.items():
+            value = record.pop(theirs, None)
+            if value is None:
+                continue
+            if ours == "id" and type(value) is int:
+                value = str(value)
+            wrong = _wrong_text(theirs, value)
+            if wrong:
+                fault = fault or wrong
+                record[theirs] = value
+            else:
+                fields[ours][row] = value
+        return fault
+
+
+def _without_breaks(lines: list[bytes], index: range | list[int]) -> tuple[list[bytes], range | list[int]]:
+    """The lines that are not blank, without the carriage return of their break, and their numbers."""
+    if any(line[-1:] == b"\r" for line in lines):
+        lines = [line[:-1] if line[-1:] == b"\r" else line for line in lines]
+    kept = [bool(line.strip(b" \t\r")) for line in lines]
+    if all(kept):
+        return lines, index
+    index = [number for number, keep in zip(index, kept, strict=True) if keep]
+    return [line for line, keep in zip(lines, kept, strict=True) if keep], index
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _has_whole_number(column: pa.Array) -> bool:
+    """Whether a column of numbers with fractions, on any level, holds one that may stand without in the source."""
+    if pt.is_floating(column.type):
+        values = column.drop_null().to_numpy(zero_copy_only=False)
+        return bool((~np.isfinite(values) | (values == np.trunc(values))).any())
+    if pt.is_list(column.type):
+        return _has_whole_number(column.values)
+    if pt.is_struct(column.type):
+        return any(_has_whole_number(column.field(number)) for number in range(column.type.num_fields))
+    return False
+
+
+def _kind(value: Any, depth: int) -> pa.DataType | None:
+    """The Arrow type of a JSON value, None when it has none that Arrow's reader can be told."""
+    simple = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64(), type(None): pa.null()}
+    if type(value) in simple:
+        return simple[type(value)]
+    if depth >= _MAX_NESTING or len(value) > _MAX_FIELDS:
+        return None
+    if isinstance(value, list):
+        inner: pa.DataType | None = pa.null()
+        for entry in value:
+            inner = _join(inner, _kind(entry, depth + 1))
+        return None if inner is None else pa.list_(inner)
+    members = {name: _kind(entry, depth + 1) if _is_text(name) else None for name, entry in value.items()}
+    return None if None in members.values() else pa.struct(list(members.items()))
+
+
+def _join(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType | None:
+    """The type that holds the values of both, None when there is none."""
+    if one is None or other is None or one == other:
+        return None if one is None or other is None else one
+    if pt.is_null(one) or pt.is_null(other):
+        return other if pt.is_null(one) else one
+    if pt.is_list(one) and pt.is_list(other):
+        inner = _join(one.value_type, other.value_type)
+        return None if inner is None else pa.list_(inner)
+    if pt.is_struct(one) and pt.is_struct(other):
+        members = {field.name: field.type for field in one}
+        for field in other:
+            members[field.name] = _join(members.get(field.name, pa.null()), field.type)
+        wild = None in members.values() or len(members) > _MAX_FIELDS
+        return None if wild else pa.struct(list(members.items()))
+    return None
+
+
+def _load(line: bytes, encoding: str | None) -> tuple[dict[str, Any] | Fault, str]:
+    """The object of a line and the encoding it was in, or why there is none."""
+    used = "utf-8"
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        if encoding is None:
+            return Fault("not-utf8", f"byte {error.start} of the line is not UTF-8"), used
+        try:
+            text, used = line.decode(encoding), encoding
+        except (UnicodeError, ValueError):
+            return Fault("not-utf8", f"the line is neither UTF-8 nor {encoding}"), used
+    try:
+        value = _parse(text)
+    except (ValueError, RecursionError) as error:
+        words = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return Fault("invalid-json", f"the line is not JSON: {words}"), used
+    if not isinstance(value, dict):
+        return Fault("invalid-json", "the line is JSON, but not an object in braces"), used
+    return value, used
+
+
+def _parse(text: str) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is no JSON, or nested deeper than `_DEEPEST`.
+        RecursionError: it is nested far deeper.
+    """
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        value = _LENIENT.decode(text)
+    if text.count("[") + text.count("{") > _DEEPEST and _deeper(value, _DEEPEST):
+        raise RecursionError
+    return value
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _no_constant(word: str) -> Any:
+    msg = f"{word} is no JSON number"
+    raise json.JSONDecodeError(msg, word, 0)
+
+
+def _whole_number(digits: str) -> int | str:
+    """An integer; one too long for Python's own limit keeps its digits as a string."""
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
+
+
+def _wide_number(digits: str) -> float | str:
+    """A double; a number that no double can hold keeps its digits as a string."""
+    value = float(digits)
+    return digits if value in (float("inf"), float("-inf")) else value
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_wide_number)
+_LENIENT: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_wide_number, parse_int=_whole_number)
+
+
+def _wrong_text(name: str, value: Any) -> Fault | None:
+    if not isinstance(value, str):
+        words = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+        return Fault("wrong-type", f"'{name}' is {words[type(value)]}, not a string")
+    return None if _is_text(value) else Fault("invalid-json", f"'{name}' holds half of a surrogate pair")
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8: JSON escapes can spell half of a surrogate pair."""
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""Quarantined records as an input: `pipeline build --retry` reads again what the last build set aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from pipeline.read import jsonl, text
+from pipeline.read.source import InputFile, kind_of
+from pipeline.records import QUARANTINE, RECORDS, complete
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+
+def read_quarantine(batch: pa.RecordBatch, config: Config) -> pa.RecordBatch:
+    """The records of rows of `QUARANTINED`, one each, in the same order.
+
+    Source bytes that were kept are read again, by the configuration of now, where a record is a whole file or line.
+    A row whose text is known goes on as it is. A row with neither stays in quarantine for the reason it had.
+    """
+    rows = [_again(batch.slice(row, 1), config) for row in range(batch.num_rows)]
+    return pa.concat_batches(rows) if rows else RECORDS.empty_table().to_batches()[0]
+
+
+def _again(row: pa.RecordBatch, config: Config) -> pa.RecordBatch:
+    given: dict[str, Any] = row.to_pylist()[0]
+    raw, origin = given["raw"], given["origin"] or {}
+    kind = kind_of(origin.get("uri") or "")
+    index = origin.get("index") or 0
+    # A damaged file's bytes end before its end: what is missing is still missing.
+    if raw is not None and kind and given["reason"] != "truncated":
+        file = InputFile(origin["uri"], "", len(raw), kind[0], None)
+        if kind[0] == "text":
+            return text.read_bytes(file, raw, config)
+        if kind[0] == "jsonl":
+            return jsonl.read_line(file, raw, index, config)
+    return _as_it_is(row, given)
+
+
+def _as_it_is(row: pa.RecordBatch, given: dict[str, Any]) -> pa.RecordBatch:
+    columns = {name: row.column(name) for name in row.schema.names}
+    if given["text"] and given["text"].strip():
+        del columns["reason"], columns["detail"], columns["raw"]
+    else:
+        columns["outcome"] = pa.array([QUARANTINE], pa.string())
+    return complete(columns, 1)

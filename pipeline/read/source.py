@@ -1,0 +1,469 @@
+"""Find the inputs and plan the work: which files there are, what each holds, and how they are cut into shards.
+
+Nothing that is published may tell on which machine, or from which folder, a build ran. So a file goes by its `uri`:
+the name of the input that was given and the path inside it.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pipeline.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pipeline.config import Config
+
+Kind = Literal["text", "jsonl", "csv", "tsv", "parquet", "html", "warc"]
+KINDS: Final[Mapping[str, Kind]] = {
+    ".txt": "text",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".html": "html",
+    ".htm": "html",
+    ".warc": "warc",
+}
+COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
+EXTRAS: Final = {"html": "html", "warc": "warc"}
+
+# A shard is about this much input: enough to make its fixed costs small, little enough to keep every worker busy.
+SHARD_BYTES: Final = 32 << 20
+# Small files are put together to a quarter of that on average: several smaller shards balance better.
+_GROUP_BYTES: Final = SHARD_BYTES // 4
+# What a file costs beside its bytes, as bytes: opening one takes about as long as reading this many.
+_FILE_COST: Final = 4 << 10
+# How much bigger compressed files are once they are open, roughly.
+_EXPANSION: Final = 4
+
+_ODD: Final = re.compile("[\x00-\x1f\x7f\udc80-\udcff]|%(?=[0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of the input.
+
+    Attributes:
+        uri: name of the input that was given and the path inside it, "/" between folders; never an absolute path.
+            Bytes that are not UTF-8 and control characters stand percent-escaped.
+        path: its path on the local disk, or on the filesystem of `root`.
+        size: bytes, as they are stored.
+        kind: how to read it.
+        compression: "gzip", "zstd" or None.
+        sha256: of its bytes as they are stored; empty when it cannot be read.
+        root: URI of the input whose filesystem holds the path; None for the local disk.
+    """
+
+    uri: str
+    path: str
+    size: int
+    kind: Kind
+    compression: str | None
+    sha256: str = ""
+    root: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a file: a range of bytes of JSON Lines, of row groups of Parquet, and 0 to 1 for a whole file.
+
+    Attributes:
+        file: the file.
+        start: first byte or row group.
+        stop: the one after the last.
+        first_index: position in the file of the first record of the slice.
+    """
+
+    file: InputFile
+    start: int = 0
+    stop: int = 1
+    first_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A piece of work.
+
+    Attributes:
+        key: SHA-256 over names, contents and ranges: equal keys mean equal records.
+        slices: the parts of files it consists of, in input order.
+    """
+
+    key: str
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What the inputs hold.
+
+    Attributes:
+        files: all files that can be read, sorted by uri.
+        skipped: how many files were passed over, by suffix; "(hidden)" for names that begin with a dot,
+            "(link)" for links out of the folder, "(special)" for what is no regular file.
+        skipped_names: the uris of those files, sorted.
+        cuts: of large JSON Lines files, by path: where a line begins, and its number, near each multiple of `SHARD_BYTES`.
+    """
+
+    files: tuple[InputFile, ...]
+    skipped: dict[str, int]
+    skipped_names: tuple[str, ...]
+    cuts: dict[str, tuple[tuple[int, int], ...]]
+
+
+@dataclass(slots=True)
+class _Search:
+    """What was found so far; `real` holds one file for each real path, whatever names lead to it."""
+
+    real: dict[str, tuple[bool, InputFile]]
+    passed_over: dict[str, str]
+
+    def skip(self, uri: str, why: str) -> None:
+        self.passed_over[uri] = why
+
+    def keep(self, file: InputFile, *, link: bool = False) -> None:
+        key = (file.root or "") + "\0" + file.path
+        known = self.real.get(key)
+        # Of several names the file's own is kept, then the first in order: not the one that was given first.
+        if known is None or (link, file.uri) < (known[0], known[1].uri):
+            self.real[key] = (link, file)
+
+
+def discover(inputs: Sequence[str], config: Config) -> Discovery:  # noqa: ARG001 (readers to come will need it)
+    """Find and hash all files of the inputs.
+
+    Args:
+        inputs: files, folders, globs, and URIs of filesystems that Arrow speaks.
+        config: the configuration.
+
+    Raises:
+        UsageError: an input is missing, is of a kind that cannot be read, or holds nothing to read.
+        InputError: a folder cannot be listed.
+    """
+    search = _Search({}, {})
+    for given in inputs:
+        _search(given, search)
+    files = [file for _, file in search.real.values()]
+    _refuse_unread(files)
+    if not files:
+        names = ", ".join(KINDS)
+        msg = f"nothing to read in {', '.join(inputs)}: no file ends in {names}, or one of these and .gz or .zst"
+        raise UsageError(msg)
+    cuts: dict[str, tuple[tuple[int, int], ...]] = {}
+    hashed = sorted((_hash(file, cuts) for file in files), key=lambda file: (file.uri, file.sha256))
+    skipped: dict[str, int] = {}
+    for why in sorted(search.passed_over.values()):
+        skipped[why] = skipped.get(why, 0) + 1
+    return Discovery(tuple(hashed), skipped, tuple(sorted(search.passed_over)), cuts)
+
+
+def kind_of(name: str) -> tuple[Kind, str | None] | None:
+    """How to read a file of that name, and how it is compressed; None when its suffix says nothing.
+
+    >>> kind_of("a.JSONL.gz"), kind_of("notes.md")
+    (('jsonl', 'gzip'), None)
+    """
+    stem, suffix = os.path.splitext(name.lower())
+    compression = COMPRESSIONS.get(suffix)
+    if compression:
+        suffix = os.path.splitext(stem)[1]
+    kind = KINDS.get(suffix)
+    return (kind, compression) if kind else None
+
+
+def _suffix(name: str) -> str:
+    stem, suffix = os.path.splitext(name.lower())
+    if suffix in COMPRESSIONS:
+        suffix = os.path.splitext(stem)[1] + suffix
+    return escape(suffix) or "(none)"
+
+
+def escape(name: str) -> str:
+    """A file name as text: control characters and bytes that are not UTF-8 percent-escaped.
+
+    >>> escape("caf\\udce9 100%.txt"), escape("a%20b")
+    ('caf%E9 100%.txt', 'a%2520b')
+    """
+    return _ODD.sub(lambda odd: "".join(f"%{byte:02X}" for byte in os.fsencode(odd.group())), name)
+
+
+def _refuse_unread(files: Iterable[InputFile]) -> None:
+    # The readers of web pages are not written yet; their place is here.
+    for file in files:
+        if file.kind in EXTRAS:
+            extra = EXTRAS[file.kind]
+            msg = (
+                f"{file.uri} is a web page or archive, which needs an extra: "
+                f"pip install 'news-corpus-pipeline[{extra}]'; or leave such files out of the inputs"
+            )
+            raise UsageError(msg)
+
+
+def _search(given: str, search: _Search) -> None:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", given):
+        _search_uri(given, search)
+        return
+    try:
+        mode = os.stat(given).st_mode
+    except FileNotFoundError:
+        _search_glob(given, search)
+    except (OSError, ValueError) as error:
+        msg = f"the input {escape(given)} cannot be reached: {getattr(error, 'strerror', None) or error}"
+        raise InputError(msg) from None
+    else:
+        if stat.S_ISDIR(mode):
+            _walk(given, _folder_name(given), search)
+        elif stat.S_ISREG(mode):
+            _add_named(given, search)
+        else:
+            msg = f"the input {escape(given)} is neither a file nor a folder; write what it gives to a file first"
+            raise UsageError(msg)
+
+
+def _folder_name(path: str) -> str:
+    """The name that the uris of a folder's files begin with; none for the folder one is in."""
+    plain = os.path.normpath(path)
+    if plain == os.curdir:
+        return ""
+    return escape(os.path.basename(os.path.realpath(plain) if plain.endswith(os.pardir) else plain))
+
+
+def _add_named(path: str, search: _Search) -> None:
+    name = os.path.basename(path)
+    kind = kind_of(name)
+    if not kind:
+        names = ", ".join(KINDS)
+        msg = f"cannot tell how to read {escape(name)}: its name should end in {names}, or one of these and .gz or .zst"
+        raise UsageError(msg)
+    search.keep(InputFile(escape(name), os.path.realpath(path), os.stat(path).st_size, *kind))
+
+
+def _walk(folder: str, name: str, search: _Search) -> None:
+    """All files of a folder and the folders in it, links not followed out of it."""
+    top = os.path.realpath(folder)
+    todo = [(top, name)]
+    while todo:
+        path, prefix = todo.pop()
+        try:
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    uri = f"{prefix}/{escape(entry.name)}" if prefix else escape(entry.name)
+                    if entry.name.startswith("."):
+                        search.skip(uri, "(hidden)")
+                    elif entry.is_symlink():
+                        _add_link(entry.path, uri, top, search)
+                    elif entry.is_dir(follow_symlinks=False):
+                        todo.append((entry.path, uri))
+                    elif entry.is_file(follow_symlinks=False):
+                        _add_found(entry.path, entry.name, uri, entry.stat(follow_symlinks=False).st_size, search)
+                    else:
+                        search.skip(uri, "(special)")
+        except OSError as error:
+            msg = f"the folder {escape(path)} cannot be read: {error.strerror}; give it read permission or leave it out"
+            raise InputError(msg) from None
+
+
+def _add_found(path: str, name: str, uri: str, size: int, search: _Search, *, link: bool = False) -> None:
+    kind = kind_of(name)
+    if kind:
+        search.keep(InputFile(uri, path, size, *kind), link=link)
+    else:
+        search.skip(uri, _suffix(name))
+
+
+def _add_link(path: str, uri: str, top: str, search: _Search) -> None:
+    """A link to a file of the same folder counts as that file; any other is passed over."""
+    real = os.path.realpath(path)
+    inside = real.startswith(os.path.join(top, ""))
+    if inside and os.path.isfile(real):
+        _add_found(real, os.path.basename(path), uri, os.stat(real).st_size, search, link=True)
+    else:
+        search.skip(uri, "(link)")
+
+
+def _search_glob(pattern: str, search: _Search) -> None:
+    paths = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []
+    if not paths:
+        msg = f"the input {escape(pattern)} does not exist; give a file, a folder, a glob in quotes or a URI"
+        raise UsageError(msg)
+    base = pattern[: re.search(r"[*?\[]", pattern).start()].rpartition("/")[0]  # type: ignore[union-attr]
+    base = base or ("/" if pattern.startswith("/") else os.curdir)
+    name, top = _folder_name(base), os.path.realpath(base)
+    for path in paths:
+        inner = escape(os.path.relpath(path, base))
+        uri = f"{name}/{inner}" if name else inner
+        real = os.path.realpath(path)
+        if not real.startswith(os.path.join(top, "")):
+            search.skip(uri, "(link)")
+        elif os.path.isdir(path):
+            _walk(path, uri, search)
+        elif os.path.isfile(path):
+            _add_found(real, os.path.basename(path), uri, os.stat(path).st_size, search, link=os.path.islink(path))
+        else:
+            search.skip(uri, "(special)")
+
+
+def _search_uri(given: str, search: _Search) -> None:
+    """Files of another filesystem; what the URI says about servers and keys is not published."""
+    import pyarrow as pa
+    import pyarrow.fs as pafs
+
+    from pipeline.read.stream import filesystem
+
+    public = _public(given)
+    try:
+        system, path = filesystem(given)
+        if isinstance(system, pafs.LocalFileSystem):
+            _search(path, search)
+            return
+        info = system.get_file_info(path)
+        if info.type == pafs.FileType.File:
+            entries, base = [info], path.rpartition("/")[0]
+            public = public.rpartition("/")[0]
+        else:
+            entries, base = system.get_file_info(pafs.FileSelector(path, recursive=True)), path
+    except (OSError, pa.ArrowException, ValueError) as error:
+        msg = f"the input {public} cannot be reached: {str(error).splitlines()[0]}"
+        raise InputError(msg) from None
+    if info.type == pafs.FileType.NotFound:
+        msg = f"the input {public} does not exist; check the name and the region or endpoint"
+        raise UsageError(msg)
+    _add_remote([entry for entry in entries if entry.type == pafs.FileType.File], base, public, given, search)
+
+
+def _add_remote(entries: Iterable[Any], base: str, public: str, root: str, search: _Search) -> None:
+    for entry in entries:
+        inner = entry.path[len(base) :].lstrip("/")
+        uri = f"{public.rstrip('/')}/{escape(inner)}"
+        kind = kind_of(entry.base_name)
+        if any(part.startswith(".") for part in inner.split("/")):
+            search.skip(uri, "(hidden)")
+        elif kind:
+            search.keep(InputFile(uri, entry.path, entry.size or 0, *kind, root=root))
+        else:
+            search.skip(uri, _suffix(entry.base_name))
+
+
+def _public(uri: str) -> str:
+    """A URI without user, password, port options and query.
+
+    >>> _public("s3://key:secret@news/2026/a.jsonl?endpoint_override=localhost:9000")
+    's3://news/2026/a.jsonl'
+    """
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _hash(file: InputFile, cuts: dict[str, tuple[tuple[int, int], ...]]) -> InputFile:
+    """The file with the SHA-256 of its bytes; one pass also finds where a large JSON Lines file can be cut."""
+    from pipeline.read.stream import open_raw
+
+    cutter = _Cutter() if file.kind == "jsonl" and not file.compression and file.size > SHARD_BYTES else None
+    digest = hashlib.sha256()
+    size = 0
+    try:
+        raw = open_raw(file.root, file.path)
+        try:
+            while data := raw.read(1 << 20):
+                digest.update(data)
+                size += len(data)
+                if cutter:
+                    cutter.add(data)
+                if size == file.size < 1 << 20:
+                    break
+        finally:
+            raw.close()
+    except (OSError, ValueError):
+        return file
+    if cutter and cutter.cuts:
+        cuts[file.path] = tuple(cutter.cuts)
+    return replace(file, sha256=digest.hexdigest(), size=size)
+
+
+class _Cutter:
+    """Finds the first line that begins at or after each multiple of `SHARD_BYTES`, and its number."""
+
+    def __init__(self) -> None:
+        self.cuts: list[tuple[int, int]] = []
+        self._place = 0
+        self._lines = 0
+        self._next = SHARD_BYTES
+        self._wide = False
+
+    def add(self, data: bytes) -> None:
+        """The next bytes of the file."""
+        if not self._place:
+            # In UTF-16 and UTF-32 a line break is more than one byte.
+            self._wide = data.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+        end = self._place + len(data)
+        counted = 0
+        while not self._wide and end >= self._next:
+            found = data.find(b"\n", max(self._next - 1 - self._place, 0))
+            if found < 0:
+                break
+            self._lines += data.count(b"\n", counted, found + 1)
+            counted = found + 1
+            cut = self._place + counted
+            self.cuts.append((cut, self._lines))
+            self._next = (cut // SHARD_BYTES + 1) * SHARD_BYTES
+        self._lines += data.count(b"\n", counted)
+        self._place = end
+
+
+def plan(discovery: Discovery, config: Config) -> list[Shard]:  # noqa: ARG001 (readers to come will need it)
+    """Cut the files into shards, in input order.
+
+    Where one shard ends depends on the names and sizes of the files around it only, so one more file changes one shard.
+    """
+    shards: list[Shard] = []
+    group: list[Slice] = []
+    total = 0
+    for part, weight in _slices(discovery):
+        group.append(part)
+        total += weight
+        if total >= SHARD_BYTES or _is_last(part, weight):
+            shards.append(_shard(group))
+            group, total = [], 0
+    if group:
+        shards.append(_shard(group))
+    return shards
+
+
+def _slices(discovery: Discovery) -> Iterator[tuple[Slice, int]]:
+    """Every part of every file, with its cost in bytes."""
+    for file in discovery.files:
+        if file.kind == "parquet":
+            from pipeline.read.columnar import row_groups
+
+            yield from row_groups(file)
+        elif file.kind == "jsonl" and not file.compression:
+            cuts = [(0, 0), *discovery.cuts.get(file.path, ())]
+            ends = [start for start, _ in cuts[1:]] + [file.size]
+            for (start, line), stop in zip(cuts, ends, strict=True):
+                if start < stop or not start:
+                    yield Slice(file, start, stop, line), stop - start + _FILE_COST
+        else:
+            yield Slice(file), file.size * (_EXPANSION if file.compression else 1) + _FILE_COST
+
+
+def _is_last(part: Slice, weight: int) -> bool:
+    """Whether a shard ends after this slice: drawn from its name, the likelier the heavier it is."""
+    name = f"{part.file.uri}\0{part.start}".encode()
+    draw = int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
+    return draw * _GROUP_BYTES < weight << 64
+
+
+def _shard(group: Sequence[Slice]) -> Shard:
+    content = [[part.file.uri, part.file.sha256, part.start, part.stop, part.first_index] for part in group]
+    return Shard(hashlib.sha256(json.dumps(content).encode()).hexdigest(), tuple(group))

@@ -1,0 +1,79 @@
+"""The last build as an input: `pipeline build --retry` gives what it set aside another chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pipeline.corpus import open_corpus
+from pipeline.read import read_quarantine
+from pipeline.records import TABLES, complete
+from pipeline.strip.cut import rebuild
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from pipeline.config import Config
+
+# Columns of a document that it came with; all others are made anew.
+_GIVEN: Final = ("id", "source", "url", "title", "byline", "published", "language", "metadata", "raw_sha256", "origin")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryFile:
+    """A part of the last build that is read again."""
+
+    uri: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastBuild:
+    """The records of a published corpus.
+
+    Attributes:
+        corpus: its folder, resolved: the build stays where it is when a new one is published.
+        key: the digest of its manifest.
+        quarantine_only: leave out documents and duplicates, since the inputs of that build are read again too.
+    """
+
+    corpus: Path
+    key: str
+    quarantine_only: bool
+
+    def files(self) -> list[RetryFile]:
+        """The files that are read, as the manifest lists them."""
+        corpus = open_corpus(self.corpus)
+        tables = ("quarantine",) if self.quarantine_only else tuple(TABLES)
+        listed = [(name, corpus.manifest["files"][name]) for table in tables for name in corpus.parts(table)]
+        return [RetryFile(f"corpus/{name}", entry["size"], entry["sha256"]) for name, entry in listed]
+
+    def read(self, config: Config) -> Iterator[pa.RecordBatch]:
+        """The records as batches of `records.RECORDS`, their input texts whole again."""
+        corpus = open_corpus(self.corpus)
+        if not self.quarantine_only:
+            for documents, spans in corpus.documents():
+                yield _as_given(documents, rebuild(documents["text"], spans))
+            for batch in corpus.batches("duplicates"):
+                yield _as_given(batch, batch["text"])
+        for batch in corpus.batches("quarantine"):
+            if len(batch):
+                yield read_quarantine(batch, config)
+
+
+def last_build(corpus: Path, *, quarantine_only: bool) -> LastBuild:
+    """The build that is published now.
+
+    Raises:
+        CorpusError: there is none.
+    """
+    opened = open_corpus(corpus)
+    return LastBuild(opened.folder, str(opened.manifest["digest"]), quarantine_only)
+
+
+def _as_given(batch: pa.RecordBatch, texts: pa.StringArray) -> pa.RecordBatch:
+    return complete({**{name: batch[name] for name in _GIVEN}, "text": texts}, len(batch))

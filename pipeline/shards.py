@@ -1,0 +1,98 @@
+"""Shards on disk: a file of record batches that is whole or absent.
+
+Within a build shards are Arrow IPC files, memory mapped when they are read. Between stages that are run one at a time
+they are Parquet files, which every tool can open.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import InputError, WriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+SUFFIX: Final = ".arrow"
+FOLDER_SUFFIX: Final = ".parquet"
+
+
+@contextmanager
+def reporting(path: Path) -> Iterator[None]:
+    """Turn the system's refusals while `path` is written into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"cannot write {path}: {error.strerror or error}; the corpus that was there is untouched"
+        raise WriteError(msg) from None
+
+
+def write_shard(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> int:
+    """Write batches to a file, in Arrow's IPC format or as Parquet by its suffix.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        WriteError: the disk is full or cannot be written to.
+    """
+    rows = 0
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with reporting(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _writer(aside, schema, parquet=path.suffix == FOLDER_SUFFIX) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+                rows += len(batch)
+        aside.replace(path)
+    return rows
+
+
+@contextmanager
+def _writer(path: Path, schema: pa.Schema, *, parquet: bool) -> Iterator[pq.ParquetWriter | pa.RecordBatchFileWriter]:
+    if parquet:
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            yield writer
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+            yield writer
+
+
+def read_shard(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The batches of a shard, one at a time.
+
+    Raises:
+        InputError: the file is missing, damaged, or of another schema.
+    """
+    try:
+        if path.suffix == FOLDER_SUFFIX:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches():
+                    yield batch.select(schema.names).cast(schema)
+        else:
+            with pa.memory_map(str(path)) as mapped:
+                reader = pa.ipc.open_file(mapped)
+                for number in range(reader.num_record_batches):
+                    yield reader.get_batch(number)
+    except (OSError, KeyError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        msg = f"{path} is no shard of this version's schema: {error}"
+        raise InputError(msg) from None
+
+
+def read_table(path: Path) -> pa.Table:
+    """A whole Arrow IPC shard as one table over its mapped file."""
+    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+
+
+def numbered(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Batches with the position of their first row in the shard."""
+    first = 0
+    for batch in batches:
+        yield first, batch
+        first += len(batch)

@@ -1,0 +1,1 @@
+"""Strip: decide which spans of a text are boilerplate and cut them out."""

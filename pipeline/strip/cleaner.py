@@ -1,0 +1,185 @@
+"""The strip stage: lines, evidence, decision, cut, and the fields that move to columns of their own."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.records import QUARANTINE, RULE_EVIDENCE, replace_columns
+from pipeline.strip import context, fields
+from pipeline.strip.cut import Spans, cut, line_spans, merge
+from pipeline.strip.lines import Lines, count_words, split_lines, string_buffer
+from pipeline.strip.rules import Hits, Rules, load_packs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_TITLE_SCORE = 0.9
+_SPAN_SCORE = 0.95
+
+
+@lru_cache(maxsize=4)
+def load_cleaner(rules: tuple[Path, ...], strictness: str) -> Cleaner:
+    """The cleaner for some packs of rules and a strictness; loaded once in each process.
+
+    Raises:
+        RuleError: a pack cannot be used.
+    """
+    return Cleaner(load_packs(rules), strictness, _digest(rules))
+
+
+def _digest(folders: tuple[Path, ...]) -> str:
+    """Of the user's own packs; the built-in ones are part of the package's code."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(folder.glob("*.toml")):
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+class Cleaner:
+    """Strips batches of records; the same verdict for a text whatever batch it comes in.
+
+    Attributes:
+        digest: of the user's rule packs.
+    """
+
+    def __init__(self, rules: Rules, strictness: str, digest: str) -> None:
+        self.rules = rules
+        self.strictness = strictness
+        self.digest = digest
+
+    def strip(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Cut the boilerplate out of every text that is still on its way to the documents.
+
+        Fills `text` (now the clean text), `removed`, `captions`, `word_count`, `removed_ratio` and `flags`, and `title`,
+        `byline` and `published` where the record came without. Nothing left of a text sets its row aside.
+        """
+        whole = batch.column("text")
+        texts = _open_texts(batch)
+        lines = split_lines(texts)
+        hits = self.rules.match(lines)
+        verdicts = context.decide(lines, hits, self.rules)
+        found = fields.find_fields(lines, verdicts, batch.column("title").to_pylist())
+        spans, evidence = self._spans(lines, hits, verdicts, found)
+        clean, removed = cut(texts, spans, evidence)
+        columns = {
+            "text": pc.coalesce(clean, whole),
+            "removed": removed,
+            "captions": pa.array(found.captions, pa.list_(pa.string())),
+            "word_count": pa.array(count_words(clean)),
+            "removed_ratio": pa.array(_removed_ratio(texts, spans)),
+            "flags": _flags(batch.column("flags"), verdicts.heavy),
+            "title": pc.coalesce(batch.column("title"), pa.array(found.title, pa.string())),
+            "byline": pc.coalesce(batch.column("byline"), pa.array(found.byline, pa.string())),
+            "published": pc.coalesce(batch.column("published"), _timestamps(found.published)),
+        }
+        return _set_aside_empty(replace_columns(batch, columns), clean)
+
+    def _spans(
+        self, lines: Lines, hits: Hits, verdicts: context.Verdicts, found: fields.Fields
+    ) -> tuple[Spans, list[tuple[str, ...]]]:
+        """All spans to cut, and the table of evidence they point into."""
+        table: dict[tuple[str, ...], int] = {}
+        label, score = verdicts.label.copy(), verdicts.score.copy()
+        code = self._evidence_codes(lines, hits, verdicts, table)
+        titles = found.title_line[found.title_line >= 0]
+        label[titles], score[titles] = fields.TITLE, _TITLE_SCORE
+        code[titles] = table.setdefault(("context",), len(table))
+        whole = line_spans(lines, label, code, score)
+        return merge(whole, self._part_spans(lines, verdicts, table)), list(table)
+
+    def _evidence_codes(
+        self, lines: Lines, hits: Hits, verdicts: context.Verdicts, table: dict[tuple[str, ...], int]
+    ) -> NDArray[np.int32]:
+        """For each removed line its entry in the table of evidence, int32[lines].
+
+        Lines with the same evidence bits and the same one rule, by far the most, are looked up once for all.
+        """
+        code = np.zeros(len(lines), np.int32)
+        removed = np.flatnonzero(verdicts.label)
+        target_label = np.array([target.label for target in self.rules.targets], np.uint8)
+        telling = target_label[hits.target] == verdicts.label[hits.line]
+        rules = np.bincount(hits.line[telling], minlength=len(lines))[removed]
+        kind = np.zeros(len(lines), np.int64)
+        kind[hits.line[telling]] = hits.target[telling].astype(np.int64) + 1
+        kind = kind[removed] << 8 | verdicts.evidence[removed]
+        several = rules > 1
+        kind[several] = -1 - removed[several]
+        _, example, member = np.unique(kind, return_index=True, return_inverse=True)
+        entries = [tuple(context.evidence_words(verdicts, hits, self.rules, int(removed[row]))) for row in example]
+        numbers = np.array([table.setdefault(entry, len(table)) for entry in entries], np.int32)
+        code[removed] = numbers[member]
+        return code
+
+    def _part_spans(self, lines: Lines, verdicts: context.Verdicts, table: dict[tuple[str, ...], int]) -> Spans:
+        """The spans that are part of a line."""
+        targets = [self.rules.targets[number] for number in verdicts.span_target.tolist()]
+        codes = [table.setdefault((RULE_EVIDENCE + target.id,), len(table)) for target in targets]
+        order = np.argsort(verdicts.span_start, kind="stable")
+        start, end = verdicts.span_start[order], verdicts.span_end[order]
+        # Two rules may want the same words: the span that starts first goes, what overlaps it stays out.
+        free = np.concatenate([[True], start[1:] >= np.maximum.accumulate(end)[:-1]])[: len(start)]
+        chosen = order[free]
+        return Spans(
+            lines.document[verdicts.span_line[chosen]],
+            verdicts.span_start[chosen],
+            verdicts.span_end[chosen],
+            np.array([target.label for target in targets], np.uint8)[chosen],
+            np.array(codes, np.int32)[chosen],
+            np.full(len(chosen), _SPAN_SCORE, np.float32),
+        )
+
+
+def _open_texts(batch: pa.RecordBatch) -> pa.StringArray:
+    """The texts that are to be stripped; null, and without bytes in the buffer, where a row was set aside."""
+    texts, closed = batch.column("text"), np.asarray(batch.column("outcome").is_valid())
+    if not texts.null_count and not closed.any():
+        return texts
+    # Not `if_else`: the slot of a null that it makes may still hold the bytes of the text.
+    return texts.take(pa.array(np.arange(len(batch)), mask=closed))
+
+
+def _removed_ratio(texts: pa.StringArray, spans: Spans) -> NDArray[np.float32]:
+    size = np.diff(string_buffer(texts)[1])
+    lost = np.bincount(spans.document, spans.end - spans.start, len(texts))
+    return (lost / np.maximum(size, 1)).astype(np.float32)
+
+
+def _flags(flags: pa.ListArray, heavy: NDArray[np.bool_]) -> pa.Array:
+    """Never null from here on: no flags is an empty list."""
+    if not heavy.any() and flags.null_count == len(flags):
+        return pa.array([[]] * len(flags), pa.list_(pa.string()))
+    given = flags.to_pylist()
+    return pa.array(
+        [(own or []) + ["heavy-removal"] * int(is_heavy) for own, is_heavy in zip(given, heavy, strict=True)],
+        pa.list_(pa.string()),
+    )
+
+
+def _timestamps(dates: Sequence[datetime.date | None]) -> pa.Array:
+    """Midnight UTC of each date."""
+    kind = pa.timestamp("us", tz="UTC")
+    return pa.array(dates, pa.date32()).cast(pa.timestamp("us")).cast(kind)
+
+
+def _set_aside_empty(batch: pa.RecordBatch, clean: pa.StringArray) -> pa.RecordBatch:
+    """Quarantine the records of whose text nothing but white space is left."""
+    empty = (np.asarray(batch.column("word_count")) == 0) & np.asarray(clean.is_valid())
+    if not empty.any():
+        return batch
+    mask = pa.array(empty)
+    values = {"outcome": QUARANTINE, "reason": "empty-after-strip", "detail": "every line of the text was boilerplate"}
+    return replace_columns(
+        batch, {name: pc.if_else(mask, pa.scalar(value), batch.column(name)) for name, value in values.items()}
+    )
+
+

@@ -1,0 +1,172 @@
+"""The lines of a whole batch of texts, as arrays of byte offsets into one buffer.
+
+Every detector works on these arrays, so no text is ever split into Python strings on the way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    import pyarrow as pa
+
+_LINE_FEED, _CARRIAGE_RETURN = 0x0A, 0x0D
+
+# White space and zero-width characters beyond ASCII that scraped pages hold, as (first UTF-8 byte, second, the bytes
+# that may come third; none for characters of two bytes): no-break space and next line; en to hair space, zero-width
+# space to right-to-left mark, line and paragraph separator, narrow no-break space; word joiner; ideographic space; byte
+# order mark.
+_BLANKS = (
+    (0xC2, 0xA0, ()),
+    (0xC2, 0x85, ()),
+    (0xE2, 0x80, (*range(0x80, 0x90), 0xA8, 0xA9, 0xAF)),
+    (0xE2, 0x81, (0xA0,)),
+    (0xE3, 0x80, (0x80,)),
+    (0xEF, 0xBB, (0xBF,)),
+)
+# By the first two bytes: whether each byte may come third.
+_THIRD = {(lead, second): np.isin(np.arange(256), thirds) for lead, second, thirds in _BLANKS if thirds}
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The non-blank lines of a batch of texts.
+
+    Attributes:
+        buffer: uint8[bytes], the UTF-8 texts of the batch, one after the other.
+        base: int64[documents + 1], where each text starts in `buffer`.
+        first: int64[documents + 1]; document `d` owns lines `first[d]` to `first[d + 1]`.
+        document: int32[lines], the document of each line.
+        start: int64[lines], offset in `buffer` of the line's first byte that is no white space.
+        end: int64[lines], offset just after its last byte that is no white space.
+        begin: int64[lines], where the line itself begins, white space included.
+        stop: int64[lines], where it stops, its line break included.
+    """
+
+    buffer: NDArray[np.uint8]
+    base: NDArray[np.int64]
+    first: NDArray[np.int64]
+    document: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    stop: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def text(self, line: int) -> bytes:
+        """The content of one line, for tests, explanations and the few lines that need a closer look."""
+        return self.buffer[self.start[line] : self.end[line]].tobytes()
+
+
+def string_buffer(texts: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of a string column and the offset of each value in them, without a copy of the bytes.
+
+    Returns:
+        uint8[bytes] and int64[rows + 1]; a null value has no bytes.
+    """
+    offset_type = np.int64 if str(texts.type).startswith("large") else np.int32
+    _, offsets, data = texts.buffers()
+    if offsets is None:
+        return np.zeros(0, np.uint8), np.zeros(len(texts) + 1, np.int64)
+    window = np.frombuffer(offsets, offset_type)[texts.offset : texts.offset + len(texts) + 1]
+    base = window.astype(np.int64)
+    whole = np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    return whole[base[0] : base[-1]], base - base[0]
+
+
+def split_lines(texts: pa.StringArray) -> Lines:
+    r"""Find the non-blank lines of a column of texts.
+
+    A line ends at ``\n``, ``\r\n`` or a lone ``\r``; its content excludes white space at both ends.
+    """
+    buffer, base = string_buffer(texts)
+    is_break = buffer == _LINE_FEED
+    returns = buffer == _CARRIAGE_RETURN
+    if returns.any():
+        returns[:-1] &= ~is_break[1:]  # the pair is one line break, at its line feed
+        is_break |= returns
+    breaks = np.flatnonzero(is_break)
+    # A text's own end closes its last line; a break that is the last byte closes it already.
+    edges = np.unique(np.concatenate([breaks + 1, base]))
+    begin, stop = edges[:-1], edges[1:]
+    start, end = _trim(buffer, begin.copy(), stop.copy())
+    written = start < end
+    start, end, begin, stop = start[written], end[written], begin[written], stop[written]
+    first = np.searchsorted(start, base).astype(np.int64)
+    document = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(first))
+    return Lines(buffer, base, first, document, start, end, begin, stop)
+
+
+def _trim(
+    buffer: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Move both ends of each range inwards to bytes that are not white space; empty where there is none."""
+    if not len(buffer):
+        return start, end
+    solid = solid_bytes(buffer)
+    last = len(buffer) - 1
+    for _ in range(4):  # nearly every line is trimmed by now; the rest is found by searching
+        move = (start < end) & ~solid[np.minimum(start, last)]
+        if not move.any():
+            break
+        start[move] += 1
+    for _ in range(4):
+        move = (start < end) & ~solid[np.maximum(end - 1, 0)]
+        if not move.any():
+            break
+        end[move] -= 1
+    ragged = (start < end) & ~(solid[np.minimum(start, last)] & solid[np.maximum(end - 1, 0)])
+    if ragged.any():
+        _trim_far(solid, start, end, ragged)
+    return start, end
+
+
+def _trim_far(
+    solid: NDArray[np.bool_], start: NDArray[np.int64], end: NDArray[np.int64], ragged: NDArray[np.bool_]
+) -> None:
+    """Trim, in place, the ranges with much white space at an end: look the next solid byte up instead of walking."""
+    places = np.flatnonzero(solid)
+    low, high = start[ragged], end[ragged]
+    left, right = np.searchsorted(places, low), np.searchsorted(places, high)
+    empty = left >= right
+    guarded = np.append(places, 0)  # a place for the look-ups of empty ranges, which are not used
+    start[ragged] = np.where(empty, high, guarded[np.minimum(left, len(places))])
+    end[ragged] = np.where(empty, high, guarded[np.maximum(right - 1, 0)] + 1)
+
+
+def solid_bytes(buffer: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which bytes of UTF-8 text are neither white space, nor zero-width, nor an ASCII control character."""
+    solid = buffer > 0x20  # noqa: PLR2004 - the space
+    solid &= buffer != 0x7F  # noqa: PLR2004 - delete
+    last = len(buffer) - 1
+    for lead, second, thirds in _BLANKS:
+        if lead not in buffer:
+            continue
+        places = np.flatnonzero(buffer == lead)
+        places = places[buffer[np.minimum(places + 1, last)] == second]
+        if thirds:
+            places = places[_THIRD[lead, second][buffer[np.minimum(places + 2, last)]]]
+        for distance in range(3 if thirds else 2):
+            solid[places + distance] = False
+    return solid
+
+
+def count_words(texts: pa.StringArray) -> NDArray[np.int32]:
+    """Words of each text, int32[texts], separated by white space; 0 for a null text."""
+    buffer, base = string_buffer(texts)
+    solid = solid_bytes(buffer)
+    opens = solid.copy()
+    opens[1:] &= ~solid[:-1]
+    # A text that starts with a word starts one, whatever the text before it in the buffer ends with.
+    starts = base[:-1][base[:-1] < base[1:]]
+    opens[starts] = solid[starts]
+    edges = base.tolist()
+    counts = [np.count_nonzero(opens[low:high]) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return np.array(counts, np.int32)

@@ -1,0 +1,304 @@
+"""Rule packs: TOML files that say what boilerplate looks like, each rule with its proof.
+
+A pack holds the rules of one label. Whatever is wrong with a file ends in one `RuleError` that names the file and, where
+there is one, the rule.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import re2
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from pipeline.errors import RuleError
+from pipeline.records import LABELS
+
+MAX_PACK_BYTES: Final = 256 * 1024
+MAX_PATTERN_BYTES: Final = 2 * 1024
+# With the fragments it names put in; RE2's own memory limit below is what keeps a pattern cheap.
+MAX_EXPANDED_BYTES: Final = 16 * 1024
+MAX_RULES: Final = 1000
+MAX_PACKS: Final = 1000
+# A rule that takes whole lines away looks at lines up to this length unless it says otherwise: longer lines are body.
+DEFAULT_MAX_LENGTH: Final = 500
+
+BUILT_IN: Final = Path(__file__).parent / "rules"
+
+# Patterns see lines with plain quotation marks; written with curly ones they mean the same (and stay TOML literals).
+_PLAIN_QUOTES: Final = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+
+# RE2 gives up compiling beyond this, so a pattern of 2 KiB cannot claim the machine's memory.
+_PATTERN_MEMORY: Final = 16 << 20
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Where(_Part):
+    """Conditions on a line beside its text; lengths are in UTF-8 bytes, head and tail count the document's lines.
+
+    A line that is among the first `head` or among the last `tail` lines is in place; without both, every line is.
+    """
+
+    max_length: int | None = Field(None, ge=1, le=1_000_000)
+    min_length: int = Field(0, ge=0, le=1_000_000)
+    head: int = Field(0, ge=0, le=10_000)
+    tail: int = Field(0, ge=0, le=10_000)
+
+
+class Rule(_Part):
+    """One pattern, or several that mean the same, with the examples that prove it.
+
+    A `strong` rule removes alone; a `weak` one needs support from its neighbours. A `span` rule removes the part of the
+    line that its group `cut` matches (the whole match if there is no such group). `reason` says why a rule may fire
+    where body text is known to stand.
+    """
+
+    id: Id
+    pattern: list[Text] | Text
+    match: list[Text] = Field(min_length=2, max_length=200)
+    no_match: list[Text] = Field(min_length=2, max_length=200)
+    span: bool = False
+    strength: Literal["strong", "weak"] = "strong"
+    where: Where = Where()
+    reason: str = ""
+
+    @property
+    def patterns(self) -> list[str]:
+        return [self.pattern] if isinstance(self.pattern, str) else list(self.pattern)
+
+
+class BlockExample(_Part):
+    """Lines of a document, and which of them (counted from 0) the block takes."""
+
+    lines: list[Text] = Field(min_length=1, max_length=200)
+    removed: list[int] = Field(max_length=200)
+
+
+class Block(_Part):
+    """Several lines that go as one unit.
+
+    It begins at a line that matches `starts`. With `ends` it reaches to the first line that matches it, and nothing goes
+    if none does within `max_lines`; without `ends` it takes the lines that follow as long as they match `inner` or are
+    no longer than `inner_max_length` bytes. A line that matches `stops`, or one longer than `line_max_length`, is never
+    inside.
+    """
+
+    id: Id
+    starts: list[Text] | Text
+    ends: list[Text] | Text = ()  # type: ignore[assignment]  # an empty default means: no such pattern
+    inner: list[Text] | Text = ()  # type: ignore[assignment]  # as above
+    stops: list[Text] | Text = ()  # type: ignore[assignment]  # as above
+    max_lines: int = Field(ge=2, le=500)
+    min_lines: int = Field(2, ge=1, le=500)
+    inner_max_length: int = Field(0, ge=0, le=10_000)
+    line_max_length: int = Field(1500, ge=1, le=10_000)
+    where: Where = Where()
+    example: list[BlockExample] = Field(min_length=2, max_length=100)
+
+    def patterns(self, part: str) -> list[str]:
+        """The patterns of `starts`, `ends`, `inner` or `stops`, as a list."""
+        value = getattr(self, part)
+        return [value] if isinstance(value, str) else list(value)
+
+
+class Pack(_Part):
+    """The rules of one label; `define` names fragments that patterns, and later fragments, use as `{{name}}`."""
+
+    label: str
+    language: str = ""
+    define: dict[str, Text] = Field(default_factory=dict, max_length=100)
+    rule: list[Rule] = Field(default_factory=list, max_length=MAX_RULES)
+    block: list[Block] = Field(default_factory=list, max_length=MAX_RULES)
+
+    @model_validator(mode="after")
+    def _known_label(self) -> Self:
+        if self.label not in LABELS[1:]:
+            raise ValueError(f"label {self.label!r} is not one of {', '.join(LABELS[1:])}")
+        if not self.rule and not self.block:
+            raise ValueError("the pack has no [[rule]] and no [[block]]")
+        return self
+
+
+def read_packs(directories: tuple[Path, ...] = ()) -> dict[Path, Pack]:
+    """Read the built-in packs and those of a user's folders, in the order of folders and file names.
+
+    Raises:
+        RuleError: a folder or file that cannot be read or used, or a rule id that is there twice.
+    """
+    packs: dict[Path, Pack] = {}
+    for directory in (BUILT_IN, *directories):
+        for path in _pack_files(directory):
+            packs[path] = read_pack(path)
+    _refuse_duplicates(packs)
+    return packs
+
+
+def read_pack(path: Path) -> Pack:
+    """Read, validate and compile one pack.
+
+    Raises:
+        RuleError: names the file, the rule where there is one, and what to do.
+    """
+    data = _read_toml(path)
+    try:
+        pack = Pack.model_validate(data)
+    except ValidationError as error:
+        raise RuleError(f"{path}: {_first_problem(error, data)}") from None
+    for name, pattern in named_patterns(pack, str(path)):
+        compiled = compile_pattern(pattern, name)
+        if "cut" in compiled.groupindex and not _may_cut(pack, name):
+            raise RuleError(f"{name}: the group `cut` needs a rule with `span = true`.")
+    return pack
+
+
+def named_patterns(pack: Pack, place: str) -> list[tuple[str, str]]:
+    """Every pattern of a pack with its fragments put in, and what to call it in a message."""
+    fragments = expand_definitions(pack.define, place)
+    named = []
+    for rule in pack.rule:
+        where = f"{place}: rule {rule.id!r}"
+        named += [(where, expand(pattern, fragments, where)) for pattern in rule.patterns]
+    for block in pack.block:
+        for part in ("starts", "ends", "inner", "stops"):
+            where = f"{place}: block {block.id!r}, {part}"
+            named += [(where, expand(pattern, fragments, where)) for pattern in block.patterns(part)]
+    return named
+
+
+def _may_cut(pack: Pack, name: str) -> bool:
+    return any(rule.span and name.endswith(f": rule {rule.id!r}") for rule in pack.rule)
+
+
+def expand_definitions(define: dict[str, str], place: str) -> dict[str, str]:
+    """A pack's fragments; each may use those before it.
+
+    Raises:
+        RuleError: a fragment that is not defined before it is used.
+    """
+    fragments: dict[str, str] = {}
+    for name, text in define.items():
+        fragments[name] = expand(text, fragments, f"{place}: fragment {name!r}")
+    return fragments
+
+
+def expand(pattern: str, define: dict[str, str], where: str) -> str:
+    """Put the fragments that a pattern names as `{{name}}` in their places, each as a group of its own.
+
+    Raises:
+        RuleError: a fragment that the pack does not define, or a pattern that is too long.
+    """
+    pieces = pattern.split("{{")
+    text = pieces[0]
+    for piece in pieces[1:]:
+        name, closed, rest = piece.partition("}}")
+        if not closed or name not in define:
+            raise RuleError(
+                f"{where}: {{{{{name[:40]}}}}} is not in the pack's [define] table; define it or write it out."
+            )
+        text += f"(?:{define[name]}){rest}"
+    if len(pattern) > MAX_PATTERN_BYTES or len(text) > MAX_EXPANDED_BYTES:
+        limit = f"{MAX_PATTERN_BYTES} bytes, {MAX_EXPANDED_BYTES} with its fragments put in"
+        raise RuleError(f"{where}: the pattern is longer than {limit}; split it into several.")
+    return text
+
+
+def compile_pattern(pattern: str, where: str) -> re2._Regexp:
+    """Compile an RE2 pattern without regard to case or to the form of quotation marks.
+
+    Raises:
+        RuleError: RE2 refuses the pattern.
+    """
+    pattern = pattern.translate(_PLAIN_QUOTES)
+    if "\\Q" in pattern:
+        raise RuleError(f"{where}: \\Q is not supported; escape each character instead.")
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    options.max_mem = _PATTERN_MEMORY
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        detail = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        raise RuleError(f"{where}: RE2 refuses the pattern: {detail}. {_advice(detail)}") from None
+    except UnicodeEncodeError:
+        raise RuleError(f"{where}: the pattern holds half a surrogate pair; write the character itself.") from None
+
+
+def _advice(detail: str) -> str:
+    if "perl operator" in detail:
+        return "RE2 has no look-around; put the other case into `no_match`, `where` or a weak rule."
+    if "escape" in detail:
+        return "RE2 has no back-references; spell the alternatives out."
+    return "See the RE2 syntax for what can be written."
+
+
+def _pack_files(directory: Path) -> list[Path]:
+    try:
+        files = sorted(path for path in directory.iterdir() if path.suffix == ".toml")
+    except OSError as error:
+        raise RuleError(f"{directory}: the rule folder cannot be read ({error.strerror}).") from None
+    if len(files) > MAX_PACKS:
+        raise RuleError(f"{directory}: {len(files)} packs; at most {MAX_PACKS} are read, so merge some.")
+    return files
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_PACK_BYTES + 1)
+    except OSError as error:
+        raise RuleError(f"{path}: the rule pack cannot be read ({error.strerror}).") from None
+    if len(data) > MAX_PACK_BYTES:
+        raise RuleError(f"{path}: the rule pack is over {MAX_PACK_BYTES // 1024} KiB; split it.")
+    try:
+        return tomllib.loads(data.decode("utf-8").replace("\r\n", "\n"))
+    except UnicodeDecodeError as error:
+        raise RuleError(f"{path}: the rule pack is not UTF-8 (byte {error.start}); save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RuleError(f"{path}: the rule pack is not valid TOML: {error}.") from None
+    except (RecursionError, ValueError, OverflowError) as error:
+        # tomllib passes on what int(), float() and datetime() say about a value, and nests by recursion.
+        raise RuleError(f"{path}: the rule pack holds a value that cannot be read: {type(error).__name__}.") from None
+
+
+def _first_problem(error: ValidationError, data: dict[str, object]) -> str:
+    """The first thing wrong with a pack, with the rule it is in, in words."""
+    problem = error.errors(include_url=False)[0]
+    place = problem["loc"]
+    message = problem["msg"]
+    if problem["type"] == "extra_forbidden":
+        message = f"unknown key {place[-1]!r}; remove it or correct its name"
+    elif problem["type"] == "missing":
+        message = f"key {place[-1]!r} is missing"
+    rest = error.error_count() - 1
+    return f"{_describe(place, data)}{message}.{f' ({rest} more)' if rest else ''}"
+
+
+def _describe(place: tuple[int | str, ...], data: dict[str, object]) -> str:
+    """Where in the file a problem is: `rule 'id', match: `."""
+    names = [str(part) for part in place if isinstance(part, str)]
+    if len(place) > 1 and place[0] in ("rule", "block") and isinstance(place[1], int):
+        entries = data[str(place[0])]
+        entry = entries[place[1]] if isinstance(entries, list) else None
+        name = entry.get("id") if isinstance(entry, dict) else None
+        names[0] = f"{names[0]} {name!r}" if isinstance(name, str) else f"{names[0]} number {place[1] + 1}"
+    return f"{', '.join(names)}: " if names else ""
+
+
+def _refuse_duplicates(packs: dict[Path, Pack]) -> None:
+    seen: dict[str, Path] = {}
+    for path, pack in packs.items():
+        for part in (*pack.rule, *pack.block):
+            if part.id in seen:
+                raise RuleError(f"{path}: rule {part.id!r} is already in {seen[part.id]}; give it another id.")
+            seen[part.id] = path
+    if len(seen) > MAX_RULES:
+        raise RuleError(f"{len(seen)} rules in all packs; at most {MAX_RULES} can be used at once.")

@@ -1,0 +1,232 @@
+"""The words of all lines of a batch, as arrays of offsets and hashes.
+
+Everything is integer arithmetic, so the same text gives the same words on every machine, whatever the batch around it.
+Long lines are body: of a line longer than `HEAD + TAIL` bytes only both ends are read.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.strip.lines import Lines
+
+HEAD, TAIL = 176, 112
+
+# Classes of bytes: 0 space and control, 1 part of a word, 2 and up one mark each.
+_MARKS = b".,:;!?\"'()[]|/-+*&@#$%=<>_\\"
+_MARK_OF = {mark: place + 2 for place, mark in enumerate(_MARKS)}
+_CLASS = np.zeros(256, np.uint8)
+for _byte in range(256):
+    _CLASS[_byte] = 1 if _byte >= 0x80 or chr(_byte).isalnum() else _MARK_OF.get(_byte, 0)
+
+# Groups of marks that are counted, in the order of the lanes of one uint64.
+_MARK_LANES: tuple[bytes, ...] = (b".", b",;", b":", b"!?", b"\"'", b"|/\\>", b"-+*=_<", b"()[]@#&$%")
+_LANE_OF = np.full(256, 255, np.uint8)
+for _lane, _group in enumerate(_MARK_LANES):
+    for _byte in _group:
+        _LANE_OF[_byte] = _lane
+_MARK_UNIT = np.where(_LANE_OF < 8, np.uint64(1) << (8 * (_LANE_OF & 7).astype(np.uint64)), np.uint64(0)).astype(np.uint64)
+
+_GENERAL_PUNCTUATION, _LATIN_SIGNS = 0xE2, 0xC2
+
+_KEEP = np.array([(1 << (8 * size)) - 1 for size in range(8)] + [(1 << 64) - 1], np.uint64)
+_LOWER = np.uint64(0x2020202020202020)
+MIX, _MIX_B, _MIX_C = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F), np.uint64(0x165667B19E3779F9)
+
+# Flags of a word, one bit each.
+CAPITAL, UPPER, DIGIT, LONG, FIRST, SENTENCE = 1, 2, 4, 8, 16, 32
+
+FLAG_UNIT = np.zeros(64, np.uint64)
+for _flags in range(64):
+    _unit = 0
+    for _lane, _wanted in enumerate(
+        (
+            _flags & CAPITAL,
+            _flags & UPPER,
+            _flags & DIGIT,
+            _flags & LONG,
+            (_flags & CAPITAL) and not _flags & (FIRST | SENTENCE | UPPER),
+            not _flags & (CAPITAL | DIGIT),
+            (_flags & SENTENCE) and _flags & CAPITAL,
+        )
+    ):
+        _unit += (1 if _wanted else 0) << (8 * _lane)
+    FLAG_UNIT[_flags] = _unit
+
+
+@dataclass(frozen=True, slots=True)
+class LineWords:
+    """The words of the lines of a batch (of long lines: of both ends).
+
+    Attributes:
+        start: int32[words], offset of each word in the buffer.
+        line: int32[words], the line of each word.
+        first: int64[lines + 1]; line `i` owns words `first[i]` to `first[i + 1]`.
+        key: uint64[words], a hash of the lower-cased word; every number of the same length has one key.
+        flags: uint8[words], `CAPITAL` and its sisters.
+    """
+
+    start: NDArray[np.int32]
+    line: NDArray[np.int32]
+    first: NDArray[np.int64]
+    key: NDArray[np.uint64]
+    flags: NDArray[np.uint8]
+
+
+def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The class of each byte; quotes, dashes and signs beyond ASCII count as space, letters beyond ASCII as word."""
+    classes = _CLASS[buffer]
+    if len(buffer) < 3:
+        return classes
+    for lead, size in ((_GENERAL_PUNCTUATION, 3), (_LATIN_SIGNS, 2)):
+        places = np.flatnonzero(buffer[: len(buffer) - size + 1] == lead)
+        for distance in range(size):
+            classes[places + distance] = 0
+    return classes
+
+
+def _spans(first: NDArray[np.int64], lines: int) -> NDArray[np.int32]:
+    return np.repeat(np.arange(lines, dtype=np.int32), np.diff(first))
+
+
+def _inside(lines: Lines, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """Keep the places that lie in the read part of a line.
+
+    Returns:
+        the places, int64[lines + 1] where those of each line begin, int32 the line of each place.
+    """
+    low = np.searchsorted(places, lines.start)
+    high = np.searchsorted(places, lines.end)
+    long = lines.end - lines.start > HEAD + TAIL
+    if not long.any():
+        count = high - low
+        first = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+        if first[-1] != len(places):
+            places = places[_covered(low, high, len(places))]
+        return places, first, _spans(first, len(lines))
+    middle_low = np.where(long, np.searchsorted(places, lines.start + HEAD), high)
+    middle_high = np.where(long, np.searchsorted(places, lines.end - TAIL), high)
+    count = (middle_low - low) + (high - middle_high)
+    edges_low = np.stack([low, middle_high], 1).ravel()
+    edges_high = np.stack([middle_low, high], 1).ravel()
+    places = places[_covered(edges_low, edges_high, len(places))]
+    first = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+    return places, first, _spans(first, len(lines))
+
+
+def _covered(low: NDArray[np.int64], high: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    """Boolean mask of `size` places, true in each of the ascending, disjoint ranges."""
+    step = np.zeros(size + 1, np.int8)
+    some = low < high
+    np.add.at(step, low[some], 1)
+    np.add.at(step, high[some], -1)
+    return np.cumsum(step[:-1], dtype=np.int8).view(np.bool_)
+
+
+def read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
+    """Find the words of all lines, and count the marks between them.
+
+    Returns:
+        the words; uint64[lines], eight counts of groups of marks, a byte each, lowest first.
+    """
+    buffer = lines.buffer
+    classes = _classes(buffer)
+    is_word = classes == 1
+    begins = is_word.copy()
+    begins[1:] &= ~is_word[:-1]
+    stops = is_word.copy()
+    stops[:-1] &= ~is_word[1:]
+    # A text may end without a line break, so that its last word touches the next text's first.
+    begins[lines.start] |= is_word[lines.start]
+    stops[lines.end - 1] |= is_word[lines.end - 1]
+    begin_all, stop_all = np.flatnonzero(begins), np.flatnonzero(stops)
+    places, first, line = _inside(lines, begin_all)
+    stop = stop_all[np.searchsorted(begin_all, places)] if len(places) != len(begin_all) else stop_all
+    size = stop - places + 1
+    padded = np.zeros(len(buffer) + 16, np.uint8)
+    padded[: len(buffer)] = buffer
+    words = _unaligned(padded)
+    lead = words[places]
+    key = ((lead & _KEEP[np.minimum(size, 8)]) | _LOWER & _KEEP[np.minimum(size, 8)]) * MIX
+    tail = np.flatnonzero(size > 8)
+    rest = words[places[tail] + 8] & _KEEP[np.minimum(size[tail] - 8, 8)]
+    key[tail] ^= ((rest | _LOWER) & _KEEP[np.minimum(size[tail] - 8, 8)]) * _MIX_B
+    byte = (lead & np.uint64(255)).astype(np.uint8)
+    digit = (byte >= 48) & (byte <= 57)
+    key[digit] = (np.minimum(size[digit], 5).astype(np.uint64) + np.uint64(1)) * _MIX_C
+    key ^= key >> np.uint64(29)
+    flags = _flags(lead, byte, size, digit)
+    flags[first[:-1][first[:-1] < first[1:]]] |= FIRST
+    after = classes[np.maximum(places - 2, 0)]
+    ended = (after == _MARK_OF[ord(".")]) | (after == _MARK_OF[ord("!")]) | (after == _MARK_OF[ord("?")])
+    flags[ended] |= SENTENCE
+    return LineWords(places.astype(np.int32), line, first, key, flags), _count_marks(lines, classes)
+
+
+def _unaligned(padded: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Eight bytes from every offset on, as one little-endian number (a view, nothing is copied)."""
+    view = np.ndarray(shape=(len(padded) - 7,), dtype="<u8", buffer=padded.data, strides=(1,))
+    return view if sys.byteorder == "little" else view.astype(np.uint64)
+
+
+def _flags(
+    lead: NDArray[np.uint64], byte: NDArray[np.uint8], size: NDArray[np.int64], digit: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    second = ((lead >> np.uint64(8)) & np.uint64(255)).astype(np.uint8)
+    capital = (byte >= 65) & (byte <= 90)
+    upper = capital & (second >= 65) & (second <= 90) & (size > 1)
+    flags = capital.astype(np.uint8)
+    flags |= upper.astype(np.uint8) << 1
+    flags |= digit.astype(np.uint8) << 2
+    flags |= (size >= 8).astype(np.uint8) << 3
+    return flags
+
+
+def _count_marks(lines: Lines, classes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    places, first, _ = _inside(lines, np.flatnonzero(classes > 1))
+    return sum_by_line(_MARK_UNIT[lines.buffer[places]], first)
+
+
+def sum_by_line(values: NDArray[np.uint64], first: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Sum the values of each line; uint64[lines], wrapping as unsigned integers do."""
+    total = np.zeros(len(values) + 1, np.uint64)
+    np.cumsum(values, out=total[1:])
+    return total[first[1:]] - total[first[:-1]]
+
+
+def line_keys(words: LineWords, count: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """uint64[lines], a hash of the words of each line in their order."""
+    order = (np.arange(len(words.key), dtype=np.uint64) - words.first[:-1].astype(np.uint64)[words.line]) * np.uint64(2) + np.uint64(1)
+    keys = sum_by_line(words.key * order, words.first) + count.astype(np.uint64)
+    keys *= MIX
+    return keys ^ (keys >> np.uint64(29))
+
+
+TOKEN_BITS = 18
+SHAPES = 16
+
+
+def word_buckets(words: LineWords) -> NDArray[np.int64]:
+    """int64[words], the bucket of each word, below 2**TOKEN_BITS."""
+    return (words.key >> np.uint64(64 - TOKEN_BITS)).astype(np.int64)
+
+
+def pair_buckets(words: LineWords) -> NDArray[np.int64]:
+    """int64[words], the bucket of each word with the one before it; that of a line's first word marks it as first."""
+    previous = np.concatenate([np.zeros(1, np.uint64), words.key[:-1]])[: len(words.key)]
+    begins = words.first[:-1][words.first[:-1] < words.first[1:]]
+    previous[begins] = _MIX_B
+    pair = (previous * _MIX_C) ^ (words.key * _MIX_B)
+    return ((pair * MIX) >> np.uint64(64 - TOKEN_BITS)).astype(np.int64)
+
+
+def line_buckets(words: LineWords) -> NDArray[np.int64]:
+    """int64[lines], the bucket of each whole line."""
+    return (line_keys(words, np.diff(words.first).astype(np.int32)) >> np.uint64(64 - TOKEN_BITS)).astype(np.int64)

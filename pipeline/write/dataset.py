@@ -1,0 +1,203 @@
+"""Write the dataset folder: the four tables, part by part, and then what describes and guards them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import WriteError
+from pipeline.records import TABLES
+from pipeline.write import card, croissant, manifest
+from pipeline.write.counts import PartCounts, count
+from pipeline.write.durable import TEMPORARY, file_digest, new_file, remove, sync_folder, writing
+from pipeline.write.tables import TableFile, route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pipeline.config import Config
+
+PART: Final = re.compile(r"part-(\d{5,})\.parquet")
+HASH_THREADS: Final = 4
+
+
+class Input(Protocol):
+    """What the manifest says of an input file; `read.source.InputFile` is one."""
+
+    @property
+    def uri(self) -> str:
+        """Its name, relative to the input that the user gave."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its bytes as they are stored, in hex."""
+
+
+def part_name(number: int) -> str:
+    """The file name of a part; names sort as numbers do."""
+    return f"part-{number:05d}.parquet"
+
+
+def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int) -> PartCounts:
+    """Write finished records as part `number` of each table that gets a row.
+
+    The bytes depend on the rows and their order alone, not on how they are batched. Each file is whole or absent;
+    writing a part again replaces it.
+
+    Args:
+        batches: `records.RECORDS` with final outcomes.
+        folder: the staging folder.
+        number: position of this part among all parts, from 0.
+
+    Raises:
+        WriteError: the disk is full or read-only, or the device fails.
+    """
+    counts = PartCounts()
+    with writing(folder), contextlib.ExitStack() as stack:
+        files = {
+            table: stack.enter_context(TableFile(folder / table / part_name(number), schema))
+            for table, schema in TABLES.items()
+        }
+        for batch in batches:
+            tables = route(batch)
+            for table, rows in tables.items():
+                files[table].add(rows)
+            counts += count(batch.num_rows, tables)
+    with writing(folder):
+        for table, file in files.items():
+            if not file.rows:  # an earlier try with other rows may have left one
+                (folder / table / part_name(number)).unlink(missing_ok=True)
+    return counts
+
+
+def finish(
+    folder: Path,
+    counts: PartCounts,
+    inputs: Sequence[Input],
+    skipped: Mapping[str, Any],
+    config: Config,
+    versions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Complete a staging folder that has all its parts: card, Croissant, manifest.
+
+    Args:
+        folder: the staging folder.
+        counts: the sum of what `write_part` gave.
+        inputs: every file that was read, in order.
+        skipped: files that were not read, as JSON values.
+        config: of this build.
+        versions: of all that decides about bytes: pipeline, rules, model. Nothing of the machine.
+
+    Returns:
+        The content of the manifest.
+
+    Raises:
+        WriteError: a part is missing or holds other rows than were counted, or the disk fails.
+    """
+    with writing(folder):
+        _remove_leftovers(folder)
+        _complete_tables(folder)
+        files = _describe_parts(folder)
+        _assert_accounted(counts, files)
+        content = {
+            "format": manifest.FORMAT,
+            "accounting": {"records": counts.records} | _rows_by_table(files),
+            "configuration": config.published_settings(),
+            "counts": counts.to_json(),
+            "inputs": [{"uri": file.uri, "size": file.size, "sha256": file.sha256} for file in inputs],
+            "skipped": dict(skipped),
+            "versions": {"pyarrow": pa.__version__} | dict(versions),
+        }
+        pages = _pages(content, files)
+        for name, data in pages.items():
+            _write(folder / name, data)
+            files[name] = _describe(folder / name)
+        content["files"] = files
+        _write(folder / manifest.FILE_NAME, manifest.render(content))
+        sync_folder(folder)
+    return content
+
+
+def _pages(content: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
+    """The pages beside the tables, by name. `report.html` belongs here."""
+    return {
+        "README.md": card.render(content, files),
+        "croissant.json": croissant.render(content, files),
+    }
+
+
+def _write(file: Path, data: bytes) -> None:
+    with new_file(file) as stream:
+        stream.write(data)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Files that a worker left behind when it was killed must not be published."""
+    for file in folder.glob(f"*/.*{TEMPORARY}"):
+        remove(file)
+
+
+def _complete_tables(folder: Path) -> None:
+    """Give every table a file, so that every loader finds every table."""
+    for table, schema in TABLES.items():
+        if not _parts(folder / table):
+            with TableFile(folder / table / part_name(0), schema, even_empty=True):
+                pass
+        sync_folder(folder / table)
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The parts of one table, in order."""
+    parts = [file for file in folder.glob("*") if PART.fullmatch(file.name)]
+    return sorted(parts, key=lambda file: (len(file.name), file.name))
+
+
+def _describe_parts(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size, digest and rows of every part, by name relative to the folder, tables in their order."""
+    parts = [file for table in TABLES for file in _parts(folder / table)]
+    with ThreadPoolExecutor(HASH_THREADS) as pool:  # hashing lets go of the interpreter lock
+        described = list(pool.map(_describe, parts))
+    return {
+        part.relative_to(folder).as_posix(): {**entry, "rows": pq.read_metadata(part).num_rows}
+        for part, entry in zip(parts, described, strict=True)
+    }
+
+
+def _describe(file: Path) -> dict[str, Any]:
+    size, digest = file_digest(file)
+    return {"size": size, "sha256": digest}
+
+
+def _rows_by_table(files: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    return {
+        table: sum(entry["rows"] for name, entry in files.items() if name.startswith(f"{table}/"))
+        for table in TABLES
+        if table != "removed"
+    }
+
+
+def _assert_accounted(counts: PartCounts, files: Mapping[str, Mapping[str, Any]]) -> None:
+    """Every record that came in is in exactly one table, and the files hold what was counted.
+
+    Raises:
+        WriteError: they do not; publishing would lose records.
+    """
+    rows = _rows_by_table(files)
+    counted = {table: counts.rows[table] for table in rows}
+    if rows != counted:
+        msg = f"the parts hold {rows}, but {counted} were written; nothing is published, build again"
+        raise WriteError(msg)
+    if counts.records != sum(rows.values()):
+        msg = f"{counts.records} records came in, but {rows} went out; nothing is published, please report this"
+        raise WriteError(msg)

@@ -1,0 +1,31 @@
+"""Where the tests find their inputs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SEEDS = ROOT / "seeds"
+
+
+def shared(variable: str, name: str) -> Path:
+    """A folder of foreign data beside the checkout, or a skip that says how to get it."""
+    folder = Path(os.environ.get(variable, ROOT.parent / "shared" / name))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there; set {variable} to a folder that holds this data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hostile() -> Path:
+    """Attack files that no one here wrote."""
+    return shared("PIPELINE_SUITES", "hostile")
+
+
+@pytest.fixture(scope="session")
+def seed_gold() -> Path:
+    """The seeds' lines, labelled by hand."""
+    return shared("PIPELINE_SEED_GOLD", "seeds") / "gold.jsonl"

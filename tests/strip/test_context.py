@@ -1,0 +1,139 @@
+"""The decision over lines: support, blocks, names, and the budget."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from pipeline.records import LABELS
+from pipeline.strip import context
+from pipeline.strip.lines import Lines, split_lines
+from pipeline.strip.packs import Pack
+from pipeline.strip.rules import Hits, Rules
+
+BODY = "The council met on Monday and decided, after a long debate, to keep the old bridge open for another year."
+LONG = f"{BODY} {BODY} {BODY}"
+
+
+def _rules() -> Rules:
+    proof = {"match": ["a", "b"], "no_match": ["c", "d"]}
+    example = [{"lines": ["a"], "removed": []}] * 2
+    pack = {
+        "label": "newsletter",
+        "rule": [
+            {"id": "t.strong", "pattern": r"\bstrong\b", **proof},
+            {"id": "t.weak", "pattern": r"\bweak\b", "strength": "weak", **proof},
+            {"id": "t.span", "pattern": r"(?P<cut> \btail\b)$", "span": True, **proof},
+        ],
+        "block": [
+            {
+                "id": "t.block",
+                "starts": r"^open\b",
+                "ends": r"^close\b",
+                "stops": r"\bstop\b",
+                "max_lines": 5,
+                "example": example,
+            },
+            {"id": "t.list", "starts": r"^list\b", "inner_max_length": 30, "max_lines": 6, "example": example},
+        ],
+    }
+    return Rules((Pack.model_validate(pack),))
+
+
+RULES = _rules()
+
+
+def _decide(*documents: str) -> tuple[Lines, Hits, context.Verdicts]:
+    lines = split_lines(pa.array(list(documents), pa.string()))
+    hits = RULES.match(lines)
+    return lines, hits, context.decide(lines, hits, RULES)
+
+
+def _kept(document: str) -> list[str]:
+    lines, _, verdicts = _decide(document)
+    return [lines.text(line).decode() for line in range(len(lines)) if not verdicts.label[line]]
+
+
+def test_no_lines_no_verdicts() -> None:
+    """An empty batch and empty texts are decided without a word."""
+    assert len(_decide()[2].label) == 0
+    assert len(_decide("", "\n")[2].label) == 0
+
+
+def test_a_document_without_hits_is_untouched() -> None:
+    """Body text stays."""
+    assert _kept(f"{BODY}\n{LONG}") == [BODY, LONG]
+
+
+def test_a_strong_hit_goes_alone() -> None:
+    """A strong rule needs no support."""
+    assert _kept(f"{BODY}\nstrong\n{LONG}") == [BODY, LONG]
+
+
+def test_a_lone_weak_hit_stays() -> None:
+    """A weak rule is only evidence."""
+    assert _kept(f"{BODY}\nweak\n{LONG}") == [BODY, "weak", LONG]
+
+
+def test_a_weak_hit_goes_with_its_neighbour() -> None:
+    """Beside a line that goes, a weak hit goes too; both verdicts are kept."""
+    lines, hits, verdicts = _decide(f"{BODY}\nweak\nstrong\n{LONG}")
+    assert verdicts.label.tolist() == [0, 1, 1, 0]
+    assert verdicts.alone.tolist() == [0, 0, 1, 0]
+    assert context.evidence_words(verdicts, hits, RULES, 1) == ["rule:t.weak", "context"]
+    assert context.evidence_words(verdicts, hits, RULES, 2) == ["rule:t.strong"]
+
+
+def test_three_weak_hits_in_a_row_go() -> None:
+    """A run of suspects supports itself."""
+    assert _kept(f"{BODY}\nweak one\nweak two\nweak three\n{LONG}") == [BODY, LONG]
+
+
+def test_support_ends_with_the_document() -> None:
+    """The last line of one document does not support the first of the next."""
+    lines, _, verdicts = _decide(f"{LONG}\nstrong", f"weak\n{LONG}")
+    assert verdicts.label.tolist() == [0, 1, 0, 0]
+
+
+def test_a_block_goes_from_opener_to_closer() -> None:
+    """Lines without a cue go when they stand inside."""
+    assert _kept(f"{LONG}\nopen\nquite plain\nclose\n{BODY}") == [LONG, BODY]
+
+
+@pytest.mark.parametrize("inside", ["stop", "1\n2\n3\n4\n5", "x " * 900])
+def test_a_block_without_a_lawful_end_stays(inside: str) -> None:
+    """A stop, too many lines or a very long line means that it is no block."""
+    document = f"{LONG}\nopen\n{inside}\nclose\n{BODY}"
+    assert _kept(document) == [line.strip() for line in document.split("\n")]
+
+
+def test_a_list_ends_at_the_first_long_line() -> None:
+    """A block without a closer takes short lines only."""
+    assert _kept(f"list\none\ntwo\n{LONG}\nthree") == [LONG, "three"]
+
+
+def test_the_senders_name_goes_with_the_appeal() -> None:
+    """A short line goes if the appeal beside it says the same words, and stays if not."""
+    assert _kept(f"{LONG}\nThe Post\nstrong words of the post\n{BODY}") == [LONG, BODY]
+    assert _kept(f"{LONG}\nThe Pier\nstrong words of the post\n{BODY}") == [LONG, "The Pier", BODY]
+
+
+def test_a_part_of_a_line_is_a_span() -> None:
+    """A span rule leaves the rest of the line."""
+    lines, _, verdicts = _decide(f"Headline tail\n{LONG}")
+    assert verdicts.label.tolist() == [0, 0]
+    assert lines.buffer[verdicts.span_start[0] : verdicts.span_end[0]].tobytes() == b" tail"
+
+
+def test_a_document_that_would_lose_every_long_line_is_kept_whole() -> None:
+    """Over the budget everything stays and the document is flagged."""
+    text = f"strong\nopen\n{LONG}\nclose"
+    lines, _, verdicts = _decide(text, f"strong\n{LONG}")
+    assert verdicts.heavy.tolist() == [True, False]
+    assert verdicts.label.tolist() == [0, 0, 0, 0, 1, 0]
+
+
+def test_labels_are_those_of_the_pack() -> None:
+    """The verdict names the pack's label."""
+    _, _, verdicts = _decide(f"strong\n{LONG}")
+    assert LABELS[verdicts.label[0]] == "newsletter"

@@ -1,0 +1,53 @@
+"""Lines as arrays of offsets."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.strip.lines import count_words, split_lines
+
+LINE_BREAK = re.compile("\r\n|\n|\r")
+# What is white space here and in `str.strip`, and what is only here: the zero-width characters.
+ZERO_WIDTH = "".join(map(chr, (*range(0x200B, 0x2010), 0x2060, 0xFEFF)))
+CONTROL = "".join(map(chr, (*range(0x21), 0x7F)))
+SPACES = CONTROL + ZERO_WIDTH + "\u00a0\u0085" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u3000"
+TEXTS = st.lists(st.one_of(st.none(), st.text(st.sampled_from("ab.é漢😀" + SPACES), max_size=40)), max_size=6)
+
+
+@given(TEXTS)
+def test_lines_are_those_of_a_plain_split(texts: list[str | None]) -> None:
+    """The arrays hold what splitting at line breaks and stripping white space gives, document by document."""
+    lines = split_lines(pa.array(texts, pa.string()))
+    found = [[lines.text(i).decode() for i in range(lines.first[d], lines.first[d + 1])] for d in range(len(texts))]
+    plain = [[line for line in (raw.strip(SPACES) for raw in LINE_BREAK.split(text or "")) if line] for text in texts]
+    assert found == plain
+
+
+@given(TEXTS)
+def test_a_slice_of_a_column_has_the_lines_of_its_own_texts(texts: list[str | None]) -> None:
+    """Offsets are relative to the slice, whatever stands before it in the shared buffer."""
+    whole = pa.array(["before\nit", *texts, "after"], pa.string())
+    sliced, alone = split_lines(whole[1:-1]), split_lines(pa.array(texts, pa.string()))
+    assert sliced.start.tolist() == alone.start.tolist()
+    assert sliced.document.tolist() == alone.document.tolist()
+    assert sliced.buffer.tobytes() == alone.buffer.tobytes()
+
+
+@pytest.mark.parametrize("blank", [" " * 100_000, "\u00a0" * 10_000, "\u3000\u200b " * 10_000])
+def test_a_line_with_much_white_space_at_its_ends_is_trimmed(blank: str) -> None:
+    """However long the white space is, the content is found without walking through it."""
+    lines = split_lines(pa.array([f"{blank}content{blank}\n{blank}"]))
+    assert [lines.text(line) for line in range(len(lines))] == [b"content"]
+
+
+@given(TEXTS)
+def test_words_are_counted_as_python_splits_them(texts: list[str | None]) -> None:
+    """Words are what white space separates; zero-width and control characters separate words too."""
+    separators = re.compile(f"[{re.escape(SPACES)}]+")
+    plain = [len([word for word in separators.split(text or "") if word]) for text in texts]
+    assert count_words(pa.array(texts, pa.string())).tolist() == plain

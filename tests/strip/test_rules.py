@@ -1,0 +1,168 @@
+"""Rules: examples hold, the word prefilter loses nothing, and a batch changes no answer."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import string
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import re2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.records import LABELS
+from pipeline.strip.examples import check_examples
+from pipeline.strip.lines import split_lines
+from pipeline.strip.packs import Pack, compile_pattern
+from pipeline.strip.prefilter import required_words
+from pipeline.strip.rules import HEAD_BYTES, TAIL_BYTES, Rules, list_rules, load_packs, plain
+from pipeline.strip.wordkeys import find_word_keys, word_key
+
+
+@pytest.fixture(scope="module")
+def rules() -> Rules:
+    return load_packs()
+
+
+def _pack(pattern: str, **more: object) -> Pack:
+    rule = {"id": "mine.one", "pattern": pattern, "match": ["a", "b"], "no_match": ["c", "d"], **more}
+    return Pack.model_validate({"label": "newsletter", "rule": [rule]})
+
+
+def _hit_lines(rules: Rules, *texts: str) -> list[int]:
+    return rules.match(split_lines(pa.array(texts, pa.string()))).line.tolist()
+
+
+def test_every_example_of_every_pack_holds(rules: Rules) -> None:
+    """What a rule says it matches it matches, and what it must leave alone it leaves alone."""
+    assert check_examples(rules) == []
+
+
+def test_a_broken_example_is_reported() -> None:
+    """A rule that fails its own proof is listed with the example."""
+    failures = check_examples(Rules((_pack("^a$"),)))
+    assert [(failure.example, failure.problem) for failure in failures] == [("b", "must match and does not")]
+
+
+def test_every_label_of_the_cleaner_has_a_pack(rules: Rules) -> None:
+    """All labels but the title, and the model's `other`, are found by rules too."""
+    assert set(LABELS[1:]) - {rule.label for rule in list_rules(rules)} <= {"title", "other"}
+
+
+def test_rules_survive_a_process_boundary(rules: Rules) -> None:
+    """Pickled rules match the same."""
+    text = pa.array(["Sign up for our newsletter\nThe river rose."])
+    again = pickle.loads(pickle.dumps(rules))
+    assert again.match(split_lines(text)).target.tolist() == rules.match(split_lines(text)).target.tolist()
+
+
+def test_a_word_never_reaches_over_two_documents() -> None:
+    """Texts lie side by side in the buffer, but no word is made of two of them."""
+    assert _hit_lines(Rules((_pack(r"\bnewsletter\b"),)), "news", "letter") == []
+    assert _hit_lines(Rules((_pack(r"\bletter\b"),)), "news", "letter") == [1]
+
+
+def test_the_middle_of_a_long_line_is_not_looked_at() -> None:
+    """Of a long line only head and tail count."""
+    rules = Rules((_pack(r"\bnewsletter\b", span=True),))
+    pad = "word " * 100
+    assert _hit_lines(rules, f"newsletter {pad}", f"{pad}newsletter", f"{pad}newsletter {pad}") == [0, 1]
+
+
+@pytest.mark.parametrize("pad", ["", "word " * 100, "“é” " * 120])
+def test_a_cut_is_given_in_bytes_of_the_input(pad: str) -> None:
+    """A part of a line is found at its true place, whatever signs or elisions come before it."""
+    rules = Rules((_pack(r"’s (?P<cut>sign up)$", span=True),))
+    text = f"{pad}It\u2019s sign up"
+    hits = rules.match(split_lines(pa.array([text])))
+    cut = text.encode()[hits.start[0] : hits.end[0]]
+    assert cut == b"sign up"
+
+
+def test_head_and_tail_conditions_count_lines_of_the_document() -> None:
+    """A rule for the first line leaves the others alone."""
+    rules = Rules((_pack(r"\bsign up\b", where={"head": 1}),))
+    assert _hit_lines(rules, "sign up\nsign up", "sign up") == [0, 2]
+
+
+def test_a_whole_line_rule_leaves_long_lines_alone() -> None:
+    """Without a limit of its own a rule does not take a paragraph away."""
+    assert _hit_lines(Rules((_pack(r"\bsign up\b"),)), "sign up " + "word " * 120) == []
+
+
+def test_an_answer_does_not_depend_on_the_batch(rules: Rules) -> None:
+    """A document gets the same hits alone and among others, in a fresh matcher and in a used one."""
+    samples = [rule.match[0] for pack in rules.packs for rule in pack.rule]
+    random.Random(5).shuffle(samples)
+    documents = ["\n".join(samples[place : place + 7]) for place in range(0, len(samples), 7)]
+    together = split_lines(pa.array(documents))
+    hits = load_packs().match(together)
+    rules.match(together)
+    for number, document in enumerate(documents):
+        alone = rules.match(split_lines(pa.array([document])))
+        mine = together.document[hits.line] == number
+        assert (hits.line[mine] - together.first[number]).tolist() == alone.line.tolist()
+        assert hits.target[mine].tolist() == alone.target.tolist()
+
+
+_SIGNS = string.ascii_letters[:6] + " .-9é’"
+_ATOMS = st.sampled_from(
+    [
+        "a",
+        "bc",
+        "sign",
+        "news",
+        r"\b",
+        r"\s",
+        r"\W",
+        ".",
+        "[ab]",
+        "[^a]",
+        "(?:a|bc)",
+        "(?:up|)",
+        "é",
+        " ",
+        "^",
+        "$",
+        r"\d",
+        r"[\s-]",
+    ]
+)
+_PATTERNS = st.lists(st.tuples(_ATOMS, st.sampled_from(["", "", "?", "*", "+", "{1,2}"])), min_size=1, max_size=6).map(
+    lambda parts: "".join(
+        atom if atom in (r"\b", "^", "$") else f"(?:{atom}){times}" if times else atom for atom, times in parts
+    )
+)
+
+
+@given(
+    _PATTERNS,
+    st.lists(st.sampled_from(["a", "b", "bc", "sign", "news", "up", " ", "é", "-", "9", "A"]), max_size=9).map("".join),
+)
+def test_the_prefilter_never_loses_a_match(pattern: str, text: str) -> None:
+    """Whatever RE2 matches holds a word of every required set."""
+    if compile_pattern(pattern, "test").search(text.encode()) is None:
+        return
+    keys = set(find_word_keys(np.frombuffer(text.encode(), np.uint8)).key.tolist())
+    for required in required_words(pattern):
+        assert keys & required, (pattern, text)
+
+
+@given(st.text(alphabet=_SIGNS, max_size=40))
+def test_words_are_runs_of_letters(text: str) -> None:
+    """Vectorised word keys equal those of a plain split."""
+    data = text.encode()
+    runs = re2.findall(rb"[A-Za-z]+", data)
+    words = find_word_keys(np.frombuffer(data, np.uint8))
+    assert words.key.tolist() == [word_key(run.decode()) for run in runs]
+
+
+@given(st.text(max_size=900))
+def test_plain_text_stays_utf8(text: str) -> None:
+    """What patterns see is valid UTF-8 and no longer than head, tail and the break between them."""
+    seen = plain(text.encode("utf-8", "ignore"))
+    seen.decode()
+    assert len(seen) <= HEAD_BYTES + TAIL_BYTES + 1

@@ -1,0 +1,65 @@
+"""Reading a published corpus: spans find their documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.corpus import open_corpus, spans_by_document
+from pipeline.errors import CorpusError
+from pipeline.records import TABLES
+from tests.finished import Article, articles, batches, ordinary, publish, write
+
+
+@settings(deadline=None)
+@given(st.lists(articles(), max_size=15), st.integers(1, 4))
+def test_documents_come_with_their_spans(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Article], parts: int
+) -> None:
+    """Documents and ledger, read side by side over any number of parts, are the records that were written."""
+    folder = tmp_path_factory.mktemp("corpus")
+    write(folder, made, parts=parts)
+    read = [
+        (name, spans)
+        for documents, removed in open_corpus(folder).documents()
+        for name, spans in zip(documents["id"].to_pylist(), removed.to_pylist(), strict=True)
+    ]
+    records = [row for batch in batches(made) for row in batch.to_pylist() if row["outcome"] is None]
+    assert read == [(row["id"], row["removed"] or []) for row in records]
+
+
+def test_find_reads_the_rows_asked_for(tmp_path: Path) -> None:
+    """Rows are found by id in any part; ids that are not there find nothing."""
+    corpus = open_corpus(publish(tmp_path, ordinary(100), parts=4))
+    ids = [name for batch in corpus.batches("documents") for name in batch["id"].to_pylist()]
+    found = corpus.find("documents", "id", [ids[70], ids[3], "unknown"])
+    assert found["id"].to_pylist() == [ids[3], ids[70]]
+    assert corpus.find("documents", "id", ["unknown"]).num_rows == 0
+
+
+def test_a_corpus_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    """A wrong folder is an error that names it, and the right one where it is near."""
+    with pytest.raises(CorpusError, match="is no corpus: cannot read its manifest.json: No such file"):
+        open_corpus(tmp_path)
+    publish(tmp_path, ordinary(5))
+    with pytest.raises(CorpusError, match=f"did you mean {tmp_path}/corpus"):
+        open_corpus(tmp_path)
+
+
+def test_a_ledger_out_of_order_is_an_error(tmp_path: Path) -> None:
+    """Spans that stand in another order than their documents are not put into the wrong text."""
+    rows = [{"document_id": name, "start": 0, "end": 1, "text": "x"} for name in ("b", "a")]
+    removed = pa.RecordBatch.from_pylist(rows, schema=TABLES["removed"])
+    with pytest.raises(CorpusError, match="not in the order"):
+        spans_by_document(pa.array(["a", "b"]), removed)
+
+
+def test_a_build_that_publishes_meanwhile_changes_nothing(tmp_path: Path) -> None:
+    """A corpus that was opened is read to its end from the build that was published then."""
+    corpus = open_corpus(publish(tmp_path, [Article("old")]))
+    publish(tmp_path, [Article("new")])
+    assert [batch["text"].to_pylist() for batch in corpus.batches("documents")] == [["old"]]

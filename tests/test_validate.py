@@ -1,0 +1,105 @@
+"""Validation: columns first, pydantic for the rows that fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.records import DOCUMENTS, RECORDS
+from pipeline.validate import Document, explain, validate
+
+SHA = "0" * 64
+GOOD: dict[str, Any] = {
+    "id": "a1",
+    "text": "Body.",
+    "captions": [],
+    "word_count": 1,
+    "removed_ratio": 0.5,
+    "flags": [],
+    "raw_sha256": SHA,
+    "origin": {"uri": "a.txt", "index": 0, "text_sha256": SHA},
+}
+
+
+def batch_of(*rows: dict[str, Any]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([{**GOOD, **row} for row in rows], schema=RECORDS)
+
+
+FAULTS = [
+    {"id": ""},
+    {"id": None},
+    {"id": "x" * 2_000},
+    {"title": ""},
+    {"url": "u" * 20_000},
+    {"language": "english!"},
+    {"text": ""},
+    {"text": None},
+    {"captions": ["fine", ""]},
+    {"word_count": 0},
+    {"removed_ratio": 1.5},
+    {"removed_ratio": float("nan")},
+    {"flags": ["no-such-flag"]},
+    {"metadata": "[1]"},
+    {"metadata": "{broken"},
+    {"raw_sha256": "abc"},
+    {"raw_sha256": None},
+    {"origin": {"uri": "", "index": 0, "text_sha256": SHA}},
+    {"origin": {"uri": "a", "index": -1, "text_sha256": SHA}},
+    {"origin": {"uri": "a", "index": 0, "text_sha256": None}},
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_row_that_does_not_fit_is_set_aside_with_the_pydantic_error(fault: dict[str, Any]) -> None:
+    """The bad row is quarantined and says which field is wrong; its neighbour is untouched."""
+    out = validate(batch_of({}, fault)).to_pylist()
+    assert (out[0]["outcome"], out[0]["reason"]) == (None, None)
+    assert (out[1]["outcome"], out[1]["reason"]) == ("quarantine", "invalid-record")
+    assert next(iter(fault)) in out[1]["detail"]
+
+
+def test_metadata_that_only_looks_like_an_object_is_found() -> None:
+    """Braces at both ends do not make an object."""
+    assert validate(batch_of({"metadata": "{not json}"})).column("outcome")[0].as_py() == "quarantine"
+
+
+NAMES = st.one_of(st.none(), st.sampled_from(["", "x", "é" * 6_000, "n" * 10_001]), st.text(max_size=5))
+ROWS = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.one_of(st.none(), st.sampled_from(["", "é" * 600, "i" * 1_025]), st.text(max_size=4)),
+        "title": NAMES,
+        "source": NAMES,
+        "language": st.one_of(st.none(), st.sampled_from(["en", "de-AT", "e", "en_US", "en\n"]), st.text(max_size=4)),
+        "text": st.one_of(st.none(), st.text(max_size=3)),
+        "captions": st.lists(st.text(max_size=2), max_size=3),
+        "word_count": st.integers(-2, 3),
+        "removed_ratio": st.floats(-1, 2, width=32) | st.just(float("nan")),
+        "flags": st.lists(st.sampled_from(["heavy-removal", "nonsense"]), max_size=2),
+        "metadata": st.one_of(st.none(), st.sampled_from(["{}", '{"a": 1}', "[]", "", "{", "null", "{x}"])),
+        "raw_sha256": st.sampled_from([SHA, SHA + "\n", "g" * 64, "0" * 63]),
+    },
+)
+
+
+@given(st.lists(ROWS, max_size=6))
+def test_the_columns_and_pydantic_agree(rows: list[dict[str, Any]]) -> None:
+    """A row is set aside exactly when the pydantic model refuses it, though pydantic sees only the rows in doubt."""
+    batch = batch_of(*rows)
+    refused = [explain(batch, row) is not None for row in range(len(batch))]
+    assert [outcome == "quarantine" for outcome in validate(batch).column("outcome").to_pylist()] == refused
+
+
+def test_the_model_has_the_fields_of_the_published_table() -> None:
+    """The pydantic model and the Arrow schema name the same columns in the same order."""
+    assert list(Document.model_fields) == DOCUMENTS.names
+
+
+def test_a_row_with_an_outcome_is_left_alone() -> None:
+    """What was set aside before keeps its first reason."""
+    row = {"outcome": "quarantine", "reason": "not-utf8", "id": None}
+    assert validate(batch_of(row)).column("reason")[0].as_py() == "not-utf8"

@@ -1,0 +1,343 @@
+"""Publishing: one build at a time, one switch, nothing half."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.check import check
+from pipeline.errors import LockedError, PipelineError, UsageError, WriteError
+from pipeline.write import check_output, lock, staging, switch
+from pipeline.write.publish import BUILDS
+from tests.finished import Article, ordinary, publish, write
+
+ROOT = Path(__file__).parents[2]
+OLD, NEW = [Article("old")], [Article("new")]
+needs_permissions = pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+
+
+def texts(corpus: Path) -> list[str]:
+    """The texts of the published documents."""
+    return pq.read_table(corpus / "documents")["text"].to_pylist()
+
+
+def builds(output: Path) -> set[str]:
+    """Names of the builds that are kept."""
+    return {build.name for build in (output / BUILDS).iterdir()}
+
+
+def test_the_switch_is_one_link(tmp_path: Path) -> None:
+    """`corpus` is a relative link to the build, so that the output folder can be moved."""
+    corpus = publish(tmp_path / "output", OLD)
+    assert os.readlink(corpus).startswith(f"{BUILDS}/")
+    (tmp_path / "output").rename(tmp_path / "moved")
+    assert texts(tmp_path / "moved/corpus") == ["old"]
+
+
+def test_output_is_made_where_it_is_missing(tmp_path: Path) -> None:
+    """An output folder that does not exist yet is made, with those above it."""
+    assert texts(publish(tmp_path / "a/b/c", OLD)) == ["old"]
+
+
+def test_a_reader_keeps_the_build_it_is_on(tmp_path: Path) -> None:
+    """Who resolved the folder before a switch reads the former build to its end."""
+    folder = publish(tmp_path, OLD).resolve()
+    assert texts(publish(tmp_path, NEW)) == ["new"]
+    assert texts(folder) == ["old"]
+    assert check(folder).ok
+
+
+def test_only_the_former_build_is_kept(tmp_path: Path) -> None:
+    """After a third build the first is gone."""
+    names = [publish(tmp_path, [Article(text)]).resolve().name for text in ("one", "two", "three")]
+    assert builds(tmp_path) == set(names[1:])
+
+
+def test_the_same_build_again_changes_nothing(tmp_path: Path) -> None:
+    """Publishing equal bytes keeps the build, the one before it, and no copy."""
+    publish(tmp_path, OLD)
+    first = publish(tmp_path, NEW).resolve()
+    before = builds(tmp_path)
+    assert publish(tmp_path, NEW, rows=1).resolve() == first
+    assert builds(tmp_path) == before
+
+
+def test_a_damaged_build_is_replaced_by_the_same_build(tmp_path: Path) -> None:
+    """Building again after damage publishes a whole corpus; the damaged files are not touched while it is made."""
+    corpus = publish(tmp_path, OLD)
+    damaged = corpus.resolve()
+    (corpus / "README.md").write_text("changed by hand")
+    publish(tmp_path, OLD)
+    assert check(corpus).ok
+    assert corpus.resolve() != damaged
+    assert (damaged / "README.md").read_text() == "changed by hand"
+
+
+def test_going_back_to_the_former_build(tmp_path: Path) -> None:
+    """A build that equals the one before the last is published again."""
+    publish(tmp_path, OLD)
+    publish(tmp_path, NEW)
+    assert texts(publish(tmp_path, OLD)) == ["old"]
+    assert len(builds(tmp_path)) == 2
+
+
+def test_an_error_in_the_build_leaves_the_former_corpus(tmp_path: Path) -> None:
+    """When a build fails, its staging folder goes and the former corpus stays."""
+    corpus = publish(tmp_path, OLD)
+    with pytest.raises(RuntimeError), lock(tmp_path), staging(tmp_path) as folder:
+        write(folder, NEW)
+        raise RuntimeError
+    assert texts(corpus) == ["old"]
+    assert builds(tmp_path) == {corpus.resolve().name}
+
+
+def test_leftovers_of_killed_builds_are_removed(tmp_path: Path) -> None:
+    """Staging folders, links and builds that never were published go with the next build."""
+    publish(tmp_path, OLD)
+    (tmp_path / BUILDS / ".staging-1/documents").mkdir(parents=True)
+    (tmp_path / BUILDS / ".staging-1/documents/part").write_bytes(b"half")
+    (tmp_path / BUILDS / "0123456789abcdef").mkdir()
+    (tmp_path / ".corpus-1").symlink_to("nowhere")
+    publish(tmp_path, NEW)
+    assert len(builds(tmp_path)) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [BUILDS, ".lock", "corpus"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "foreign link", "dangling link"])
+def test_a_corpus_that_is_not_ours_is_not_replaced(tmp_path: Path, kind: str) -> None:
+    """`corpus` that no build made is the user's: refused, untouched."""
+    corpus = tmp_path / "corpus"
+    if kind == "folder":
+        corpus.mkdir()
+    elif kind == "file":
+        corpus.write_text("mine")
+    else:
+        corpus.symlink_to(tmp_path if kind == "foreign link" else "nowhere")
+    before = corpus.lstat()
+    with pytest.raises(UsageError, match="was not made by a build"):
+        publish(tmp_path, NEW)
+    with pytest.raises(UsageError, match="was not made by a build"):
+        check_output(tmp_path, [])
+    assert corpus.lstat() == before
+
+
+def test_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    """A file in the place of the output folder is a clear error."""
+    (tmp_path / "output").write_text("mine")
+    with pytest.raises(UsageError, match="not a folder"):
+        check_output(tmp_path / "output", [])
+    with pytest.raises(WriteError, match="File exists"):
+        publish(tmp_path / "output", NEW)
+
+
+def test_output_in_an_input_is_refused(tmp_path: Path) -> None:
+    """The output may not be an input or lie inside one, by whatever name; beside, above and URIs are fine."""
+    source = tmp_path / "articles"
+    source.mkdir()
+    (tmp_path / "link").symlink_to(source)
+    for output in (source, source / "output", tmp_path / "link/deep/output", tmp_path / "x/../articles"):
+        with pytest.raises(UsageError, match="choose another folder with -o"):
+            check_output(output, [source])
+    with pytest.raises(UsageError, match="choose another folder with -o"):
+        check_output(source / "output", [tmp_path / "link"])
+    for output in (tmp_path / "output", tmp_path, tmp_path / "articles2"):
+        check_output(output, [source, "s3://bucket/articles", tmp_path / "missing", "a\0b"])
+
+
+def test_a_second_build_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
+    """Two builds on one output: the second fails with the process of the first, which is not disturbed."""
+    with lock(tmp_path):
+        with pytest.raises(LockedError, match=f"process {os.getpid()} on "), lock(tmp_path):
+            pytest.fail("two builds hold one output")
+        assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+    assert texts(publish(tmp_path, NEW)) == ["new"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[]", b'{"pid": {}, "host": 1}', b"9" * 10_000])
+def test_a_lock_file_with_anything_in_it_is_a_lock_file(tmp_path: Path, content: bytes) -> None:
+    """What stands in the lock file decides about the message alone."""
+    with lock(tmp_path):
+        (tmp_path / ".lock").write_bytes(content)
+        with pytest.raises(LockedError, match="in use by another build"), lock(tmp_path):
+            pass
+
+
+def test_the_lock_of_a_killed_build_is_gone(tmp_path: Path) -> None:
+    """After kill -9 the output is free at once."""
+    code = "import sys, time; from pathlib import Path; from pipeline.write import lock\n"
+    code += "with lock(Path(sys.argv[1])):\n print('held', flush=True); time.sleep(60)"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, env=environment) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(LockedError, match=f"process {holder.pid} on "), lock(tmp_path):
+            pass
+        holder.send_signal(signal.SIGKILL)
+    assert texts(publish(tmp_path, NEW)) == ["new"]
+
+
+def test_readers_never_see_a_mix(tmp_path: Path) -> None:
+    """While builds are switched, whoever resolves the folder reads one whole build."""
+    corpus = publish(tmp_path, [Article(f"0-{row}") for row in range(20)])
+    stop, seen = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            folder = corpus.resolve()
+            read = texts(folder)
+            seen.append({text.partition("-")[0] for text in read})
+            assert len(read) == 20
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for build in range(1, 8):
+        # One build at a time keeps its forerunner; a reader that is slower than two builds would lose its files.
+        before = len(seen)
+        publish(tmp_path, [Article(f"{build}-{row}") for row in range(20)])
+        while len(seen) < before + 4:
+            pass
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert all(len(builds) == 1 for builds in seen)
+    assert {"0", "7"} <= set().union(*seen)
+
+
+@pytest.mark.parametrize("place", ["", BUILDS])
+@needs_permissions
+def test_a_read_only_output_is_one_clear_line(tmp_path: Path, place: str) -> None:
+    """An output that may not be written fails with the place and what to do; the former corpus stays."""
+    corpus = publish(tmp_path, OLD)
+    (tmp_path / place).chmod(0o555)
+    try:
+        with pytest.raises(WriteError, match="Permission denied; choose an output folder that you may write"):
+            publish(tmp_path, NEW)
+    finally:
+        (tmp_path / place).chmod(0o755)
+    assert texts(corpus) == ["old"]
+
+
+def mount(folder: Path, options: str) -> None:
+    """A small file system of its own, for as long as the test runs."""
+    folder.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+    if sys.platform != "linux" or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file system needs Linux and root")
+
+
+def unmount(folder: Path) -> None:
+    """Let it go."""
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_read_only_disk_is_one_clear_line(tmp_path: Path) -> None:
+    """On a disk that is mounted read-only a build fails at its start, and readers go on reading."""
+    mount(tmp_path / "disk", "size=4m")
+    try:
+        corpus = publish(tmp_path / "disk/output", OLD)
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "disk")], check=True)
+        with pytest.raises(WriteError, match="Read-only file system; choose an output folder on a disk") as caught:
+            publish(tmp_path / "disk/output", NEW)
+        assert "\n" not in str(caught.value)
+        assert check(corpus).ok
+    finally:
+        unmount(tmp_path / "disk")
+
+
+@pytest.mark.parametrize(
+    "sizes", [range(60, 360, 75), pytest.param(range(60, 360, 5), marks=pytest.mark.long)], ids=["quick", "long"]
+)
+def test_a_full_disk_leaves_the_former_corpus(tmp_path: Path, sizes: range) -> None:
+    """On disks of many sizes a build either fits or fails with one line; then the former corpus is whole."""
+    outcomes = set()
+    for kib in sizes:
+        disk = tmp_path / "disk"
+        mount(disk, f"size={64 * 1024 + kib * 1024}")
+        try:
+            corpus = publish(disk / "output", OLD)
+            try:
+                publish(disk / "output", ordinary(250))
+                outcomes.add("fits")
+            except WriteError as error:
+                assert "No space left on device; free some space" in str(error)
+                assert "\n" not in str(error)
+                assert texts(corpus) == ["old"]
+                outcomes.add("full")
+            assert check(corpus).ok
+            assert texts(publish(disk / "output", NEW)) == ["new"]
+        except WriteError:
+            outcomes.add("too small for one")
+        finally:
+            unmount(disk)
+    assert outcomes >= {"fits", "full"}
+
+
+RACE = """
+import sys
+from pathlib import Path
+from pipeline.errors import LockedError
+from tests.finished import Article, publish
+won = 0
+for turn in range(int(sys.argv[3])):
+    try:
+        publish(Path(sys.argv[1]), [Article(f"{sys.argv[2]}.{turn}-{row}") for row in range(5)])
+        won += 1
+    except LockedError:
+        pass
+print(won)
+"""
+
+
+@pytest.mark.parametrize(
+    ("writers", "turns"), [(3, 5), pytest.param(6, 20, marks=pytest.mark.long)], ids=["quick", "long"]
+)
+def test_writers_race_for_one_output(tmp_path: Path, writers: int, turns: int) -> None:
+    """Processes that build into one output at once publish whole builds, one after the other."""
+    publish(tmp_path, [Article(f"start-{row}") for row in range(5)])
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(tmp_path), str(number), str(turns)],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for number in range(writers)
+    ]
+    reads = 0
+    while any(racer.poll() is None for racer in racers):
+        folder = (tmp_path / "corpus").resolve()
+        try:
+            read = texts(folder)
+        except FileNotFoundError:  # two switches happened since the folder was resolved
+            continue
+        assert len(read) == 5
+        assert len({text.partition("-")[0] for text in read}) == 1
+        reads += 1
+    results = [racer.communicate() for racer in racers]
+    assert all(racer.returncode == 0 for racer in racers), results
+    assert sum(int(out) for out, _ in results) >= turns
+    assert reads > 20
+    assert check(tmp_path / "corpus").ok
+
+
+def test_every_publishing_error_has_an_exit_code() -> None:
+    """A failed write exits with 1, a wrong output or a held lock with 2."""
+    assert (WriteError.exit_code, UsageError.exit_code, LockedError.exit_code) == (1, 2, 2)
+    assert issubclass(WriteError, PipelineError)
+
+
+def test_switch_needs_a_finished_folder(tmp_path: Path) -> None:
+    """A staging folder without a manifest is not published."""
+    corpus = publish(tmp_path, OLD)
+    with pytest.raises(WriteError, match="No such file"), lock(tmp_path), staging(tmp_path) as folder:
+        switch(tmp_path, folder)
+    assert texts(corpus) == ["old"]
