@@ -7,6 +7,7 @@ is known, and a file that cannot be read to its end gives the rows before the da
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -118,7 +119,7 @@ def _bytes(file: InputFile) -> Iterator[Any]:
 
 def _unpack(file: InputFile) -> IO[bytes]:
     limit = file.size * _INFLATION + _ROOM
-    raw = tempfile.TemporaryFile()
+    raw = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     with Stream(file.root, file.path, file.compression) as stream:
         size = 0
         while data := stream.read(1 << 20):
@@ -193,7 +194,7 @@ def _small(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
             sizes += pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False)
     bounds = np.searchsorted(np.cumsum(sizes), np.arange(_BATCH_BYTES, int(sizes.sum()) + _BATCH_BYTES, _BATCH_BYTES))
     edges = sorted({0, *(int(bound) + 1 for bound in bounds if bound < batch.num_rows), batch.num_rows})
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         yield batch.slice(start, stop - start)
 
 

@@ -7,7 +7,7 @@ whether they count seconds or milliseconds, or are a year.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 import pyarrow as pa
@@ -31,7 +31,14 @@ _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep",
 # The zones that RFC 2822 names, in hours.
 _ZONES: Final = {
     **dict.fromkeys(("Z", "UT", "UTC", "GMT"), 0),
-    **{"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7},
+    "EST": -5,
+    "EDT": -4,
+    "CST": -6,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
 }
 _LONGEST: Final = 100
 
@@ -92,19 +99,19 @@ def _moment(
     zone: timezone,
 ) -> datetime:
     local = datetime(year, month, day, int(hour or 0), int(minute or 0), int(second or 0), micros, tzinfo=zone)
-    return local.astimezone(timezone.utc)
+    return local.astimezone(UTC)
 
 
 def _iso_zone(zone: str | None) -> timezone:
     if zone is None or zone[0] not in "+-":
-        return timezone.utc
+        return UTC
     digits = zone[1:].replace(":", "").ljust(4, "0")
     return _offset(zone[0], digits)
 
 
 def _mail_zone(zone: str | None) -> timezone:
     if zone is None:
-        return timezone.utc
+        return UTC
     if zone[0] in "+-":
         return _offset(zone[0], zone[1:])
     return timezone(timedelta(hours=_ZONES[zone]))

@@ -19,7 +19,7 @@ import pyarrow.csv
 from pipeline.read import metadata
 from pipeline.read.jsonl import BLOCK, BLOCK_LINES, longest_record
 from pipeline.read.stream import Fault
-from pipeline.read.tables import Found, assemble, fault_row, names
+from pipeline.read.tables import Bytes, Found, assemble, fault_row, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,7 +156,7 @@ class _Reader:
         """The whole records at hand, and how many bytes they take."""
         cells: list[list[str | None]] = [[] for _ in self._header]
         faults: dict[int, Fault] = {}
-        raw: dict[int, bytes] = {}
+        raw: dict[int, Bytes] = {}
         encodings: list[str | None] = []
         used = 0
         for row, start, stop, closed in _rows(self._rest, self._delimiter, final=self._final):
@@ -235,15 +235,13 @@ def _bounds(data: bytes, delimiter: bytes, *, final: bool) -> np.ndarray[Any, An
     last = ends + 1 == len(view)
     goes_on = np.where(last, not final, view[np.minimum(ends + 1, len(view) - 1)] == 0x0A)
     ends = ends[(view[ends] == 0x0A) | ~goes_on]
-    bounds = ends[np.searchsorted(quotes, ends) % 2 == 0] + 1
+    bounds: np.ndarray[Any, Any] = ends[np.searchsorted(quotes, ends) % 2 == 0] + 1
     if final and len(data) and (not len(bounds) or bounds[-1] < len(data)):
         bounds = np.append(bounds, len(data))
     return bounds
 
 
-def _well_quoted(
-    view: np.ndarray[Any, Any], quotes: np.ndarray[Any, Any], delimiter: bytes, *, final: bool
-) -> bool:
+def _well_quoted(view: np.ndarray[Any, Any], quotes: np.ndarray[Any, Any], delimiter: bytes, *, final: bool) -> bool:
     """Whether each quote opens a cell, closes one, or is doubled inside one."""
     if not len(quotes):
         return True

@@ -14,6 +14,7 @@ The exact way reads line by line with the standard library. It also teaches the 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -130,7 +131,7 @@ def _pieces(data: bytes) -> Iterator[bytes]:
         return
     breaks = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 0x0A)[BLOCK_LINES - 1 :: BLOCK_LINES] + 1
     bounds = [0, *breaks.tolist(), len(data)]
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in itertools.pairwise(bounds):
         if start < stop:
             yield data[start:stop]
 

@@ -45,7 +45,9 @@ def _dumps(value: Any) -> str:
             _without_nulls(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
         )
     except ValueError:
-        text = json.dumps(_without_nan(_without_nulls(value)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        text = json.dumps(
+            _without_nan(_without_nulls(value)), ensure_ascii=False, sort_keys=True, separators=(",", ":")
+        )
     # Half a surrogate pair is no character, but its escape is JSON.
     return text if text.isascii() else _LONE_SURROGATE.sub(lambda half: f"\\u{ord(half.group()):04x}", text)
 
@@ -91,14 +93,15 @@ def from_columns(columns: Mapping[str, pa.Array], rows: int) -> pa.Array:
     members = [_members(name, columns[name]) for name in sorted(columns) if columns[name].null_count < rows]
     if not members:
         return pa.nulls(rows, pa.string())
-    joined = pc.binary_join_element_wise(*members, ",", null_handling="skip")
-    objects = pc.binary_join_element_wise("{", joined, "}", "")
+    # Each member brings its own comma: Arrow's way of skipping nulls loses the rows that have no member at all.
+    joined = pc.binary_join_element_wise(*members, "", null_handling="replace", null_replacement="")
+    objects = pc.binary_join_element_wise("{", pc.ascii_ltrim(joined, ","), "}", "")
     return pc.if_else(pc.equal(pc.binary_length(joined), 0), pa.scalar(None, pa.string()), objects)
 
 
 def _members(name: str, column: pa.Array) -> pa.Array:
-    """`"name":value` for each row, null where the value is."""
-    return pc.binary_join_element_wise(pa.scalar(_dumps(name) + ":"), _values(column), "")
+    """`,"name":value` for each row, null where the value is."""
+    return pc.binary_join_element_wise(pa.scalar(f",{_dumps(name)}:"), _values(column), "")
 
 
 def _values(column: pa.Array) -> pa.Array:

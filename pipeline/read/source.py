@@ -140,7 +140,7 @@ class _Search:
             self.real[key] = (link, file)
 
 
-def discover(inputs: Sequence[str], config: Config) -> Discovery:  # noqa: ARG001 (readers to come will need it)
+def discover(inputs: Sequence[str], config: Config) -> Discovery:
     """Find and hash all files of the inputs.
 
     Args:
@@ -421,7 +421,7 @@ class _Cutter:
         self._place = end
 
 
-def plan(discovery: Discovery, config: Config) -> list[Shard]:  # noqa: ARG001 (readers to come will need it)
+def plan(discovery: Discovery, config: Config) -> list[Shard]:
     """Cut the files into shards, in input order.
 
     Where one shard ends depends on the names and sizes of the files around it only, so one more file changes one shard.

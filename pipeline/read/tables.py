@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -115,11 +116,13 @@ def _some(array: pa.Array) -> pa.Array:
 def slices(array: pa.Array) -> list[memoryview]:
     """The UTF-8 bytes of each text of a string array, no bytes for null."""
     offsets, data = metadata.text_buffers(array)
-    view = memoryview(data).cast("B") if len(data) else memoryview(b"")
+    view = data.data if len(data) else memoryview(b"")
     bounds = (offsets - offsets[0]).tolist() if len(array) else [0]
-    pieces = [view[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    pieces = [view[start:stop] for start, stop in pairwise(bounds)]
     if array.null_count:
-        pieces = [piece if valid else view[:0] for piece, valid in zip(pieces, array.is_valid().to_pylist(), strict=True)]
+        pieces = [
+            piece if valid else view[:0] for piece, valid in zip(pieces, array.is_valid().to_pylist(), strict=True)
+        ]
     return pieces
 
 
@@ -153,7 +156,7 @@ def _judge(found: Found, text: pa.Array, config: Config) -> tuple[pa.Array, dict
     faults = dict(found.faults)
     size = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False)
     large = size > config.max_document
-    blank = pc.fill_null(pc.utf8_is_space(text), False).to_numpy(zero_copy_only=False)  # noqa: FBT003 (Arrow's signature)
+    blank = pc.fill_null(pc.utf8_is_space(text), False).to_numpy(zero_copy_only=False)
     for row in np.flatnonzero((size == 0) | blank).tolist():
         words = "the text is white space only" if size[row] else "the record has no text, or an empty one"
         faults.setdefault(row, Fault("missing-text", words))

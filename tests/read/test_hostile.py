@@ -105,7 +105,9 @@ def test_naughty_strings_pass_every_format(hostile: Path, tmp_path: Path) -> Non
         assert [json.loads(row["metadata"])["extra"] for row in rows] == strings
 
 
-LINES = b"".join(b'{"text": "story %d, and some words that make it longer", "n": %d}\n' % (n, n * 7919) for n in range(300))
+LINES = b"".join(
+    b'{"text": "story %d, and some words that make it longer", "n": %d}\n' % (n, n * 7919) for n in range(300)
+)
 
 
 def _offsets(size: int) -> list[int]:
@@ -139,7 +141,9 @@ def test_cut_compressed_text_is_truncated(suffix: str, read: Read) -> None:
 
 def test_cut_parquet_is_truncated(read: Read, tmp_path: Path) -> None:
     """A Parquet file cut at 100 offsets is one quarantined record."""
-    pq.write_table(pa.table({"text": [f"story {n}" for n in range(1000)]}), tmp_path / "whole.parquet", row_group_size=100)
+    pq.write_table(
+        pa.table({"text": [f"story {n}" for n in range(1000)]}), tmp_path / "whole.parquet", row_group_size=100
+    )
     data = (tmp_path / "whole.parquet").read_bytes()
     for offset in _offsets(len(data)):
         assert _outcomes(read("a.parquet", data[:offset])) == ["truncated"], offset
