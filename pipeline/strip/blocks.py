@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from pipeline.strip.lines import Lines
     from pipeline.strip.rules import BlockRule, Hits, Rules
+
+# Last bytes of a sentence: full stop, comma, semicolon, colon, straight quotation mark. (A curly one ends in 0x9D.)
+_SENTENCE_END: Final = frozenset(b'.,;:"\x9d')
 
 
 class Found(NamedTuple):
@@ -67,15 +70,22 @@ def _last_line(
     lines: Lines, rule: BlockRule, start: int, limit: int, ends: set[int], inner: set[int], stops: set[int]
 ) -> int:
     """The last line of a block that begins at `start`; before `start` if there is none."""
-    restricted = rule.inner >= 0 or rule.block.inner_max_length > 0
     last = start
     for line in range(start + 1, limit):
-        length = int(lines.end[line] - lines.start[line])
-        if line in stops or length > rule.block.line_max_length:
+        if line in stops or lines.end[line] - lines.start[line] > rule.block.line_max_length:
             break
         if line in ends:
             return line
-        if restricted and line not in inner and length > rule.block.inner_max_length:
+        if line not in inner and not _belongs(lines, rule, line):
             break
         last = line
     return last if rule.ends < 0 else start - 1
+
+
+def _belongs(lines: Lines, rule: BlockRule, line: int) -> bool:
+    """Whether a line that no `inner` pattern matches may be inside by its shape."""
+    if rule.inner < 0 and not rule.block.inner_max_length:
+        return True  # only `ends`, `stops` and `max_lines` bound the block
+    if lines.end[line] - lines.start[line] > rule.block.inner_max_length:
+        return False
+    return not rule.block.inner_headline or lines.buffer[lines.end[line] - 1] not in _SENTENCE_END

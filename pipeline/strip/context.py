@@ -32,13 +32,26 @@ _STRONG_SCORE: Final = 0.98
 _BLOCK_SCORE: Final = 0.95
 _WEAK_SCORE: Final = 0.85
 
-# A run of weak hits goes without a strong one beside it if it has this many lines.
+# A run of weak hits goes without a strong one beside it if it has this many lines, all of them short ...
 _WEAK_RUN: Final = 3
+_WEAK_LENGTH: Final = 80
 # ... or fewer, where it is the end of the document.
 _WEAK_TAIL_RUN: Final = 2
 
+
+def _codes(*names: str) -> tuple[int, ...]:
+    return tuple(LABELS.index(name) for name in names)
+
+
+# Labels that stand together on a page: only within a family does one line vouch for another.
+_FAMILIES: Final = (
+    _codes("newsletter", "donation", "subscription", "consent", "app_promo", "event_promo"),
+    _codes("related", "navigation"),
+    _codes("share", "comments", "author_bio", "contact"),
+)
+
 # Labels that speak to the reader in somebody's name, and the longest line taken for that name.
-_ASKS: Final = tuple(LABELS.index(name) for name in ("newsletter", "donation", "subscription"))
+_ASKS: Final = _codes("newsletter", "donation", "subscription")
 _NAME_LENGTH: Final = 40
 _NAME_REACH: Final = 4
 
@@ -146,28 +159,33 @@ def _apply_weak(
     evidence: NDArray[np.uint8],
     score: NDArray[np.float32],
 ) -> None:
-    """Weak hits go with a neighbour that goes, or in a run of their own kind."""
-    suspect = (weak > 0) | (label > 0)
-    run = np.flatnonzero(np.diff(np.where(suspect, lines.document + 1, 0), prepend=0, append=0))
-    if not len(run):
-        return
-    edges = np.concatenate([run, [len(suspect)]])
+    """Weak hits go with a neighbour of their family that goes, or in a run of short lines of their own."""
+    for family in _FAMILIES:
+        doubtful = np.isin(weak, family) & (label == 0)
+        if doubtful.any():
+            chosen = doubtful & _in_supported_run(lines, doubtful, np.isin(label, family))
+            label[chosen] = weak[chosen]
+            evidence[chosen] |= BY_RULE | BY_CONTEXT
+            score[chosen] = _WEAK_SCORE
+
+
+def _in_supported_run(lines: Lines, doubtful: NDArray[np.bool_], sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The lines of every run of doubtful and sure lines that holds a sure one or is long enough by itself."""
+    owner = np.where(doubtful | sure, lines.document + 1, 0)
+    edges = np.flatnonzero(np.diff(owner, prepend=0, append=0))
     starts, ends = edges[:-1], edges[1:]
-    inside = suspect[np.minimum(starts, len(suspect) - 1)] & (starts < ends)
-    starts, ends = starts[inside], ends[inside]
-    if not len(starts):
-        return
-    supported = np.maximum.reduceat(label, starts) > 0  # what lies between two runs has label 0
+    runs = owner[starts] > 0
+    starts, ends = starts[runs], ends[runs]
+    supported = np.logical_or.reduceat(sure, starts)  # what lies between two runs is not sure
+    longest = np.maximum.reduceat(np.where(doubtful, lines.end - lines.start, 0), starts)
     size = ends - starts
     at_tail = ends == lines.first[lines.document[starts] + 1]
-    goes = supported | (size >= _WEAK_RUN) | (at_tail & (size >= _WEAK_TAIL_RUN))
-    member = np.zeros(len(suspect) + 1, np.int64)
+    alone = (longest <= _WEAK_LENGTH) & ((size >= _WEAK_RUN) | (at_tail & (size >= _WEAK_TAIL_RUN)))
+    member = np.zeros(len(owner) + 1, np.int64)
+    goes = supported | alone
     np.add.at(member, starts[goes], 1)
     np.add.at(member, ends[goes], -1)
-    chosen = (np.cumsum(member[:-1]) > 0) & (label == 0)
-    label[chosen] = weak[chosen]
-    evidence[chosen] |= BY_RULE | BY_CONTEXT
-    score[chosen] = _WEAK_SCORE
+    return np.cumsum(member[:-1]) > 0
 
 
 def _apply_names(

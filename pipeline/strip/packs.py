@@ -44,6 +44,7 @@ class _Part(BaseModel):
 class Where(_Part):
     """Conditions on a line beside its text; lengths are in UTF-8 bytes, head and tail count the document's lines.
 
+    An `unquoted` rule leaves a line alone that begins with a quotation mark: somebody is speaking in it.
     A line that is among the first `head` or among the last `tail` lines is in place; without both, every line is.
     """
 
@@ -51,6 +52,7 @@ class Where(_Part):
     min_length: int = Field(0, ge=0, le=1_000_000)
     head: int = Field(0, ge=0, le=10_000)
     tail: int = Field(0, ge=0, le=10_000)
+    unquoted: bool = False
 
 
 class Rule(_Part):
@@ -87,7 +89,7 @@ class Block(_Part):
 
     It begins at a line that matches `starts`. With `ends` it reaches to the first line that matches it, and nothing goes
     if none does within `max_lines`; without `ends` it takes the lines that follow as long as they match `inner` or are
-    no longer than `inner_max_length` bytes. A line that matches `stops`, or one longer than `line_max_length`, is never
+    no longer than `inner_max_length` bytes; with `inner_headline` such a line must also not end like a sentence. A line that matches `stops`, or one longer than `line_max_length`, is never
     inside.
     """
 
@@ -99,6 +101,7 @@ class Block(_Part):
     max_lines: int = Field(ge=2, le=500)
     min_lines: int = Field(2, ge=1, le=500)
     inner_max_length: int = Field(0, ge=0, le=10_000)
+    inner_headline: bool = False
     line_max_length: int = Field(1500, ge=1, le=10_000)
     where: Where = Where()
     example: list[BlockExample] = Field(min_length=2, max_length=100)

@@ -60,6 +60,9 @@ _PLAIN: Final = (
     (b"\xc2\xad", b""),
 )
 
+# What a line that quotes somebody begins with, in plain form.
+_OPENING_QUOTES: Final = (b'"', b"'", "\u00ab".encode(), "\u201e".encode(), "\u201a".encode())
+
 
 class Hits(NamedTuple):
     """What matched where, ordered by line, then by rule.
@@ -280,10 +283,11 @@ class Rules:
     def _search_one(self, content: bytes, probes: Iterable[int]) -> tuple[_Found, ...]:
         """All matches in one line, one for each target."""
         subject = plain(content)
+        quoted = subject.startswith(_OPENING_QUOTES)
         matches: dict[int, _Found] = {}
         for number in probes:
             probe = self._probes[number]
-            if probe.target in matches:
+            if probe.target in matches or (quoted and self._where[probe.target].unquoted):
                 continue
             hit = probe.regexp.search(subject)
             if hit is not None:
