@@ -72,8 +72,8 @@ class CheckReport:
 def check(folder: Path) -> CheckReport:
     """Read every byte of a published corpus, and rebuild every input text.
 
-    The tables are looked into only when every file is as it was written and their rows are all there: damaged Parquet is
-    not worth parsing.
+    The tables are looked into only when every file is as it was written and their rows are all there: damaged Parquet
+    is not worth parsing.
 
     Raises:
         CorpusError: there is no such folder.

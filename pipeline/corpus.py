@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -144,26 +145,15 @@ class _Ledger:
             raise CorpusError(msg)
 
 
-class _reading:  # noqa: N801 - reads as a statement
+@contextmanager
+def _reading(path: Path) -> Iterator[pq.ParquetFile]:
     """A Parquet file, closed after use, whose every failure is a CorpusError that names it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> pq.ParquetFile:
-        try:
-            self._file = pq.ParquetFile(self._path, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(error) from error
-        return self._file
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._file.close()
-        if isinstance(error, (OSError, pa.ArrowException)):
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: BaseException) -> CorpusError:
-        return CorpusError(f"cannot read {self._path}: {error}")
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        msg = f"cannot read {path}: {error}"
+        raise CorpusError(msg) from error
 
 
 def _one_batch(table: pa.Table, name: str) -> pa.RecordBatch:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from pipeline.config import Config
@@ -17,6 +18,9 @@ from pipeline.records import RECORDS
 from pipeline.write import PartCounts, finish, lock, staging, switch, write_part
 
 VERSIONS = {"pipeline": "0.0.0", "rules": "0" * 64}
+# For properties that write files: fewer examples in the quick run, all that a longer profile asks for.
+_EXAMPLES = settings().max_examples
+ON_DISK = settings(deadline=None, max_examples=25 if _EXAMPLES <= 100 else _EXAMPLES)
 LABELS = ("newsletter", "related", "caption", "other")
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.check import CheckReport, check
 from pipeline.errors import CorpusError
 from pipeline.write import manifest
 from pipeline.write.durable import file_digest
-from tests.finished import Article, articles, ordinary, publish, write
+from tests.finished import ON_DISK, Article, articles, ordinary, publish, write
 
 
 def copy_of(corpus: Path, folder: Path) -> Path:
@@ -34,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return publish(tmp_path_factory.mktemp("whole"), ordinary(120), parts=3)
 
 
-@settings(deadline=None)
+@ON_DISK
 @given(st.lists(articles(), max_size=12), st.integers(1, 3))
 def test_what_was_written_is_well(tmp_path_factory: pytest.TempPathFactory, made: list[Article], parts: int) -> None:
     """Nothing is found in a corpus just written, whatever is in it."""

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.corpus import open_corpus, spans_by_document
 from pipeline.errors import CorpusError
 from pipeline.records import TABLES
-from tests.finished import Article, articles, batches, ordinary, publish, write
+from tests.finished import ON_DISK, Article, articles, batches, ordinary, publish, write
 
 
-@settings(deadline=None)
+@ON_DISK
 @given(st.lists(articles(), max_size=15), st.integers(1, 4))
 def test_documents_come_with_their_spans(
     tmp_path_factory: pytest.TempPathFactory, made: list[Article], parts: int

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -57,7 +57,9 @@ def test_polars(corpus: Path, table: str) -> None:
     assert (frame.height, frame.columns) == (rows(corpus, table), TABLES[table].names)
     lazy = polars.scan_parquet(corpus / "removed/*.parquet").filter(polars.col("start") == 8).collect()
     assert "Subscribe to our letter.\n" in lazy["text"].to_list()
-    assert polars.read_parquet(corpus / "documents/*.parquet")["published"][0] == datetime(2017, 2, 28, 12, 30, tzinfo=UTC)
+    assert polars.read_parquet(corpus / "documents/*.parquet")["published"][0] == datetime(
+        2017, 2, 28, 12, 30, tzinfo=UTC
+    )
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -77,7 +79,7 @@ def test_duckdb(corpus: Path, table: str) -> None:
 
 
 @pytest.fixture
-def hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+def hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The `datasets` library, offline, with a cache of its own."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets", reason=GROUP.format("datasets"))
@@ -87,13 +89,13 @@ def hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ob
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_hugging_face_datasets_by_configuration(corpus: Path, table: str, hugging_face) -> None:  # noqa: ANN001 - a module
+def test_hugging_face_datasets_by_configuration(corpus: Path, table: str, hugging_face: Any) -> None:
     """`load_dataset` finds each table as a configuration of the folder."""
     loaded = hugging_face.load_dataset(str(corpus), table, split="train")
     assert (loaded.num_rows, loaded.column_names) == (rows(corpus, table), TABLES[table].names)
 
 
-def test_hugging_face_datasets_by_default(corpus: Path, hugging_face) -> None:  # noqa: ANN001 - a module
+def test_hugging_face_datasets_by_default(corpus: Path, hugging_face: Any) -> None:
     """Without a configuration `load_dataset` gives the documents; files can be named as well, and streamed."""
     loaded = hugging_face.load_dataset(str(corpus))["train"]
     assert loaded[0]["text"] == "A text.\nMore text.\n"
@@ -105,7 +107,7 @@ def test_hugging_face_datasets_by_default(corpus: Path, hugging_face) -> None:  
     assert next(iter(streamed))["text"] == "A text.\nMore text.\n"
 
 
-def test_hugging_face_datasets_sees_a_new_build(tmp_path: Path, hugging_face) -> None:  # noqa: ANN001 - a module
+def test_hugging_face_datasets_sees_a_new_build(tmp_path: Path, hugging_face: Any) -> None:
     """After another build the new rows are loaded, not those that `datasets` cached under the folder's name."""
     for count in (20, 30):
         corpus = publish(tmp_path / "output", ordinary(count))
@@ -113,7 +115,7 @@ def test_hugging_face_datasets_sees_a_new_build(tmp_path: Path, hugging_face) ->
         assert loaded.num_rows == rows(corpus, "documents")
 
 
-def test_hugging_face_datasets_streams_an_empty_table(tmp_path: Path, hugging_face) -> None:  # noqa: ANN001 - a module
+def test_hugging_face_datasets_streams_an_empty_table(tmp_path: Path, hugging_face: Any) -> None:
     """A table without rows streams as no rows (`datasets` cannot load an empty split in another way)."""
     corpus = publish(tmp_path / "output", [Article("text")])
     assert list(hugging_face.load_dataset(str(corpus), "quarantine", split="train", streaming=True)) == []

@@ -8,15 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import CorpusError, UsageError
 from pipeline.restore import restore
-from tests.finished import Article, articles, ordinary, publish, write
+from tests.finished import ON_DISK, Article, articles, ordinary, publish, write
 
 
-@settings(deadline=None)
+@ON_DISK
 @given(st.lists(articles(), max_size=12), st.integers(1, 3))
 def test_every_record_comes_back(tmp_path_factory: pytest.TempPathFactory, made: list[Article], parts: int) -> None:
     """Text files come back as their bytes, other records as their text in UTF-8, whatever became of them."""
@@ -65,7 +65,8 @@ def test_bytes_that_were_not_kept_are_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "bom"), [("utf-8", True), ("utf-16-le", True), ("utf-16-be", True), ("cp1252", False), ("utf-8", False)]
+    ("encoding", "bom"),
+    [("utf-8", True), ("utf-16-le", True), ("utf-16-be", True), ("cp1252", False), ("utf-8", False)],
 )
 def test_encodings_come_back(tmp_path: Path, encoding: str, bom: bool) -> None:
     """The byte order mark and the encoding of a text file are put back."""

@@ -93,17 +93,17 @@ def _languages(counted: Mapping[str, int]) -> list[str]:
 
 
 def _body(content: Mapping[str, Any]) -> list[str]:
-    accounting, counts = content["accounting"], content["counts"]
+    counts, rows = content["counts"], content["accounting"]
+    account = "{records:,} records = {documents:,} documents + {duplicates:,} duplicates + {quarantine:,} in quarantine"
     removed = sum(counts["removed_bytes"].values())
     share = removed / (removed + counts["text_bytes"]) if removed else 0
     return [
         f"# {TITLE}",
         "",
         "News articles without the boilerplate that scraping brought along. Every input record is in exactly one of",
-        f"`documents`, `duplicates` and `quarantine`: {accounting['records']:,} records = {accounting['documents']:,}"
-        f" documents + {accounting['duplicates']:,} duplicates + {accounting['quarantine']:,} in quarantine.",
-        f"Of the documents' input text, {share:.1%} was removed; each removed span is a row of `removed`, and kept text",
-        "plus removed spans give the input text again, byte for byte: `pipeline restore`.",
+        f"`documents`, `duplicates` and `quarantine`: {account.format(**rows)}.",
+        f"Of the documents' input text, {share:.1%} was removed; each removed span is a row of `removed`, and kept",
+        "text plus removed spans give the input text again, byte for byte: `pipeline restore`.",
         "",
         "The rights in the articles stay with their publishers.",
         "",
@@ -112,9 +112,8 @@ def _body(content: Mapping[str, Any]) -> list[str]:
         *_counted("What was removed, by label", "label", ("spans", "removed_bytes"), counts),
         *_reasons("duplicates", DUPLICATE_REASONS, counts),
         *_reasons("quarantine", QUARANTINE_REASONS, counts),
-        "Made by news-corpus-pipeline " + str(content["versions"].get("pipeline", "")).strip() + "."
-        " `manifest.json` has the inputs, the configuration and the digest of every file; `pipeline check` reads them"
-        " all again.",
+        f"Made by news-corpus-pipeline {content['versions'].get('pipeline', '')}. `manifest.json` has the inputs, the",
+        "configuration and the digest of every file; `pipeline check` reads them all again.",
         "",
     ]
 
@@ -132,7 +131,8 @@ def _tables(content: Mapping[str, Any]) -> list[str]:
 
 def about(field: pa.Field) -> str:
     """What a column holds, from the description in its schema."""
-    return (field.metadata or {}).get(b"description", b"").decode()
+    described: bytes = (field.metadata or {}).get(b"description", b"")
+    return described.decode()
 
 
 def _kind(kind: pa.DataType) -> str:

@@ -93,7 +93,7 @@ def sync_tree(folder: Path) -> None:
     """Flush every file and folder below `folder` to the disk, itself included."""
     for place, _, names in os.walk(folder, onerror=_raise, topdown=False):
         for name in names:
-            handle = os.open(os.path.join(place, name), os.O_RDONLY)
+            handle = os.open(Path(place) / name, os.O_RDONLY)
             try:
                 os.fsync(handle)
             finally:

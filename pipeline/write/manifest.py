@@ -24,13 +24,17 @@ _LINE_DEPTH: Final = 2
 
 
 def render(content: Mapping[str, Any]) -> bytes:
-    """The bytes of a manifest: JSON with the digest in front."""
-    body = _json(content, 0).removeprefix("{\n").encode("utf-8", "backslashreplace")
+    """The bytes of a manifest: JSON with the digest of all the rest in front."""
+    body = (
+        _json({key: value for key, value in content.items() if key != "digest"}, 0)
+        .removeprefix("{\n")
+        .encode("utf-8", "backslashreplace")
+    )
     return b'{\n"digest": "%s",\n%s' % (hashlib.sha256(body).hexdigest().encode(), body)
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """The content of a manifest whose digest is right.
+    """The content of a manifest whose digest is right, the digest included.
 
     Raises:
         CorpusError: it is no manifest, it is damaged, or its format is newer than this version.
@@ -39,7 +43,7 @@ def parse(data: bytes) -> dict[str, Any]:
     if not found or hashlib.sha256(found[2]).hexdigest().encode() != found[1]:
         msg = f"{FILE_NAME} is damaged: its digest does not fit its content"
         raise CorpusError(msg)
-    content = json.loads(b"{\n" + found[2])
+    content = json.loads(data)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         msg = f"{FILE_NAME} has a format that this version does not know; use the version that built the corpus"
         raise CorpusError(msg)

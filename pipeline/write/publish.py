@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import LockedError, UsageError, WriteError
 from pipeline.write import manifest
@@ -46,18 +47,25 @@ def check_output(output: Path, inputs: Iterable[str | Path]) -> None:
 
     Args:
         output: the folder that will hold `corpus`; need not exist.
-        inputs: files, folders or URIs; what is not there or not local is passed over.
+        inputs: files, folders, globs or URIs; what is not there or not local is passed over.
 
     Raises:
         UsageError: publishing there could harm the user's own files, or would read what it writes.
     """
     _refuse_foreign_corpus(output)
-    above = [(place, _identity(place)) for place in (output.resolve(), *output.resolve().parents)]
+    above = {_identity(place) for place in (output.resolve(), *output.resolve().parents)} - {None}
     for source in inputs:
-        identity = None if "://" in str(source) else _identity(Path(source))
-        if identity and any(identity == other for _, other in above):
+        if any(_identity(place) in above for place in _places(str(source))):
             msg = f"the output {output} is the input {source} or lies inside it; choose another folder with -o"
             raise UsageError(msg)
+
+
+def _places(source: str) -> list[Path]:
+    """What an input means on the local disk: itself, and all that it matches as a glob."""
+    if "://" in source:
+        return []
+    matched = glob.glob(source, recursive=True) if glob.has_magic(source) else []
+    return [Path(source), *map(Path, matched)]
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -98,7 +106,8 @@ def _take(handle: int, output: Path) -> None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            msg = f"{output} is in use by another build ({_holder(handle)}); wait for it, or choose another folder with -o"
+            holder = _holder(handle)
+            msg = f"{output} is in use by another build ({holder}); wait for it, or choose another folder with -o"
             raise LockedError(msg) from None
         os.fchmod(handle, FILE_MODE)
         os.ftruncate(handle, 0)
@@ -212,7 +221,7 @@ def _link(output: Path, target: str) -> Path:
 def _published(output: Path) -> str | None:
     """The name of the build that is published."""
     link = output / CORPUS
-    return Path(os.readlink(link)).name if link.is_symlink() else None
+    return link.readlink().name if link.is_symlink() else None
 
 
 def _refuse_foreign_corpus(output: Path) -> None:
@@ -223,7 +232,7 @@ def _refuse_foreign_corpus(output: Path) -> None:
     corpus = output / CORPUS
     if not os.path.lexists(corpus):
         return
-    if not corpus.is_symlink() or Path(os.readlink(corpus)).parent != Path(BUILDS):
+    if not corpus.is_symlink() or corpus.readlink().parent != Path(BUILDS):
         msg = f"{corpus} was not made by a build and would be replaced; move it away, or choose another folder with -o"
         raise UsageError(msg)
 

@@ -114,12 +114,11 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def test_a_fault_at_one_call_in_many(
     tmp_path: Path, fault: str, points: list[tuple[str, int]], names: tuple[str, str]
 ) -> None:
-    """A fault at the first call of each kind that changes something leaves a whole corpus and a working output."""
-    changing = {"openat", "write", "pwrite64", "fsync", "fchmod", "mkdir", "rename", "symlink", "unlink", "flock"}
-    chosen = [(call, number) for call, number in points if call in changing and number == 1]
-    assert len(chosen) >= 8
-    for call, number in chosen:
-        hurt(tmp_path, fault, call, number, names)
+    """A fault at the last call of a kind that changes something leaves a whole corpus and a working output."""
+    changing = {"kill": ("rename", "symlink", "unlink"), "full": ("write", "mkdir", "fsync"), "failing": ("openat",)}
+    last = dict(points)
+    for call in changing[fault]:
+        hurt(tmp_path, fault, call, last[call], names)
 
 
 @pytest.mark.long

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import WriteError
 from pipeline.records import DOCUMENTS, RECORDS, TABLES, complete
 from pipeline.write.durable import writing
 from pipeline.write.tables import GROUP_BYTES, GROUP_ROWS, TableFile, route
-from tests.finished import Article, articles, batches, ordinary
+from tests.finished import ON_DISK, Article, articles, batches, ordinary
 
 SMALL = pa.schema([pa.field("id", pa.string()), pa.field("text", pa.string()), pa.field("tags", pa.list_(pa.string()))])
 
@@ -32,7 +33,6 @@ def digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-@settings(deadline=None)
 @given(st.lists(articles(), max_size=12))
 def test_each_row_goes_to_one_table(made: list[Article]) -> None:
     """Every record is in exactly one of documents, duplicates and quarantine, and keeps its place among its like."""
@@ -43,7 +43,6 @@ def test_each_row_goes_to_one_table(made: list[Article]) -> None:
             assert tables[table]["id"].to_pylist() == expected
 
 
-@settings(deadline=None)
 @given(st.lists(articles(), max_size=12))
 def test_ledger_has_each_span_of_each_document(made: list[Article]) -> None:
     """The ledger is the spans of the documents, flattened, each with the id of its document; nothing else's spans."""
@@ -57,7 +56,6 @@ def test_ledger_has_each_span_of_each_document(made: list[Article]) -> None:
         assert route(batch)["removed"].to_pylist() == expected
 
 
-@settings(deadline=None)
 @given(st.lists(articles(), min_size=1, max_size=12))
 def test_set_aside_rows_have_their_input_text(made: list[Article]) -> None:
     """A duplicate or quarantined record is written with its input text, although strip had cut it."""
@@ -72,7 +70,9 @@ def test_set_aside_rows_have_their_input_text(made: list[Article]) -> None:
 def test_a_slice_of_a_batch_is_routed_like_a_batch() -> None:
     """Offsets of a sliced batch do not shift spans to other documents."""
     whole = batches(ordinary(60))[0]
-    alone = [table.to_pylist() for table in route(pa.RecordBatch.from_pylist(whole.to_pylist()[17:49], RECORDS)).values()]
+    alone = [
+        table.to_pylist() for table in route(pa.RecordBatch.from_pylist(whole.to_pylist()[17:49], RECORDS)).values()
+    ]
     assert [table.to_pylist() for table in route(whole.slice(17, 32)).values()] == alone
 
 
@@ -107,7 +107,7 @@ rows = st.lists(
 )
 
 
-@settings(deadline=None)
+@ON_DISK
 @given(rows, st.lists(st.integers(0, 40), max_size=6), st.integers(1, 9), st.integers(1, 200))
 def test_bytes_do_not_depend_on_batches(
     tmp_path_factory: pytest.TempPathFactory, made: list[dict[str, object]], cuts: list[int], count: int, size: int
@@ -118,8 +118,8 @@ def test_bytes_do_not_depend_on_batches(
     edges = [0, *sorted(min(cut, len(made)) for cut in cuts), len(made)]
     ways = {
         "whole": [whole],
-        "slices": [whole.slice(low, high - low) for low, high in zip(edges, edges[1:], strict=False)],
-        "fresh": [pa.RecordBatch.from_pylist(made[low:high], SMALL) for low, high in zip(edges, edges[1:], strict=False)],
+        "slices": [whole.slice(low, high - low) for low, high in pairwise(edges)],
+        "fresh": [pa.RecordBatch.from_pylist(made[low:high], SMALL) for low, high in pairwise(edges)],
         "rows": [pa.RecordBatch.from_pylist([row], SMALL) for row in made],
     }
     for way, parts in ways.items():
@@ -181,9 +181,13 @@ def test_full_disk_is_one_clear_line() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("/dev/full is there on Linux only")
     batch = route(batches(ordinary(50))[0])["documents"]
-    with pytest.raises(WriteError, match="No space left on device; free some space"), writing(Path("output")):
-        with open("/dev/full", "wb") as full, pq.ParquetWriter(full, batch.schema) as writer:
-            writer.write_batch(batch)
+    with (
+        pytest.raises(WriteError, match="No space left on device; free some space"),
+        writing(Path("output")),
+        Path("/dev/full").open("wb") as full,
+        pq.ParquetWriter(full, batch.schema) as writer,
+    ):
+        writer.write_batch(batch)
 
 
 @pytest.mark.parametrize("table", TABLES)
