@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from pipeline.read import dates, metadata
+from pipeline.read.pages import walk
 from pipeline.read.stream import Fault, Stream, open_raw
 from pipeline.read.tables import Found, assemble, fault_row, names
 
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES: Final = 8 << 20
 _BATCH_ROWS: Final = 2_000
-# A page or a record beyond this is not looked at.
+# Pages are 1 MB by custom; one may hold the largest text several times, and some writers look at sizes late.
+_PAGE_FACTOR: Final = 8
+# Values of one page of lists: each costs some bytes of memory, and a run of any length costs none in the file.
+_MAX_NESTED: Final = 16 << 20
 _MAGIC: Final = b"PAR1"
 # Parquet hardly shrinks when it is compressed once more.
 _INFLATION: Final = 16
@@ -52,7 +56,7 @@ def row_groups(file: InputFile) -> Iterator[tuple[Slice, int]]:
     try:
         if file.compression:
             raise _UnreadableError(Fault("unreadable", "compressed as a whole"))
-        with _open(file, None) as parquet:
+        with _open(file, None) as (parquet, _):
             first = 0
             for number in range(parquet.metadata.num_row_groups):
                 group = parquet.metadata.row_group(number)
@@ -66,9 +70,10 @@ def read(part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
     """The records of some row groups; of a file that is compressed as a whole, all."""
     index = part.first_index
     try:
-        with _open(part.file, names(config)) as parquet:
+        with _open(part.file, names(config)) as (parquet, raw):
             groups = range(parquet.metadata.num_row_groups) if part.file.compression else range(part.start, part.stop)
             for number in groups:
+                _check_pages(parquet, raw, number, config)
                 for batch in _batches(parquet, number):
                     found = _found(batch, part.file, index, config)
                     yield assemble(found, config)
@@ -78,8 +83,8 @@ def read(part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
 
 
 @contextlib.contextmanager
-def _open(file: InputFile, known: dict[str, str] | None) -> Iterator[pq.ParquetFile]:
-    """The file, its metadata read.
+def _open(file: InputFile, known: dict[str, str] | None) -> Iterator[tuple[pq.ParquetFile, Any]]:
+    """The file, its metadata read, and its bytes.
 
     Raises:
         _UnreadableError: it is no Parquet file, or one that is damaged.
@@ -95,7 +100,7 @@ def _open(file: InputFile, known: dict[str, str] | None) -> Iterator[pq.ParquetF
                 )
         except _ERRORS as error:
             raise _UnreadableError(_fault(error)) from None
-        yield parquet
+        yield parquet, raw
 
 
 def _fault(error: BaseException) -> Fault:
@@ -137,6 +142,7 @@ def _unpack(file: InputFile) -> IO[bytes]:
 def _look(raw: Any) -> None:
     """Whether the file begins and ends as Parquet does."""
     try:
+        raw.seek(0)
         head = raw.read(len(_MAGIC))
         end = raw.seek(0, 2)
         raw.seek(max(end - len(_MAGIC), 0))
@@ -162,6 +168,35 @@ def _coded(parquet: pq.ParquetFile) -> list[str]:
             if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
                 coded.add(chunk.path_in_schema)
     return sorted(coded)
+
+
+def _check_pages(parquet: pq.ParquetFile, raw: Any, number: int, config: Config) -> None:
+    """Look at the sizes in a row group's page headers before Arrow believes them.
+
+    Raises:
+        _UnreadableError: they are too large, or make no sense.
+    """
+    limit = _PAGE_FACTOR * config.max_document
+    try:
+        group = parquet.metadata.row_group(number)
+        end = raw.seek(0, 2)
+        for column in range(group.num_columns):
+            chunk = group.column(column)
+            start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+            stop = min(start + chunk.total_compressed_size, end)
+            nested = parquet.schema.column(column).max_repetition_level > 0
+            for page in walk(raw, start, stop):
+                if page.uncompressed > limit or (nested and page.values > _MAX_NESTED):
+                    words = f"a page of '{chunk.path_in_schema}' claims {page.uncompressed} bytes, {page.values} values"
+                    raise _UnreadableError(Fault("too-large", words))
+                if page.dictionary and not chunk.has_dictionary_page:
+                    words = f"'{chunk.path_in_schema}' has a dictionary that the file does not tell of"
+                    raise _UnreadableError(Fault("invalid-parquet", words))
+            if parquet.schema.column(column).length > _BATCH_BYTES:
+                words = f"'{chunk.path_in_schema}' has values of {parquet.schema.column(column).length} bytes"
+                raise _UnreadableError(Fault("too-large", words))
+    except _ERRORS as error:
+        raise _UnreadableError(_fault(error)) from None
 
 
 def _batches(parquet: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:

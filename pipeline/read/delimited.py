@@ -89,20 +89,21 @@ class _Reader:
             if not self._header or not self._rest:
                 return
         bounds = _bounds(self._rest, self._delimiter.encode(), final=self._final)
-        if bounds is not None:
-            if not len(bounds):
-                return
-            end = int(bounds[min(len(bounds), BLOCK_LINES) - 1])
-            found = self._quick(self._rest[:end], bounds[:BLOCK_LINES])
-            if found is not None:
-                self._rest = self._rest[end:]
-                if found.rows:
-                    yield self._done(found)
-                return
-        found, used = self._exact()
-        self._rest = self._rest[used:]
-        if found.rows:
-            yield self._done(found)
+        if bounds is None:
+            found, used = self._exact(self._rest, final=self._final)
+            self._rest = self._rest[used:]
+            if found.rows:
+                yield self._done(found)
+            return
+        start = 0
+        for first in range(0, len(bounds), BLOCK_LINES):
+            ends = bounds[first : first + BLOCK_LINES]
+            block = self._rest[start : int(ends[-1])]
+            found = self._quick(block, ends - start) or self._exact(block, final=True)[0]
+            start = int(ends[-1])
+            if found.rows:
+                yield self._done(found)
+        self._rest = self._rest[start:]
 
     def _done(self, found: Found) -> pa.RecordBatch:
         self._index += found.rows
@@ -152,14 +153,14 @@ class _Reader:
 
     # The exact way
 
-    def _exact(self) -> tuple[Found, int]:
-        """The whole records at hand, and how many bytes they take."""
+    def _exact(self, data: bytes, *, final: bool) -> tuple[Found, int]:
+        """The whole records of some bytes, and how many of these they take."""
         cells: list[list[str | None]] = [[] for _ in self._header]
         faults: dict[int, Fault] = {}
         raw: dict[int, Bytes] = {}
         encodings: list[str | None] = []
         used = 0
-        for row, start, stop, closed in _rows(self._rest, self._delimiter, final=self._final):
+        for row, start, stop, closed in _rows(data, self._delimiter, final=final):
             used = stop
             if row or not closed:
                 number = len(encodings)
@@ -167,7 +168,7 @@ class _Reader:
                 encodings.append(encoding)
                 if fault:
                     faults[number] = fault
-                    raw[number] = self._rest[start:stop]
+                    raw[number] = data[start:stop]
                 for column, value in zip(cells, values, strict=True):
                     column.append(value)
         rows = len(encodings)
@@ -288,7 +289,8 @@ def _rows(data: bytes, delimiter: str, *, final: bool) -> Iterator[tuple[list[st
         nonlocal place, broken, exhausted
         for line in data.splitlines(keepends=True):
             place += len(line)
-            broken = line[-1:] in (b"\r", b"\n")
+            # A CR at the very end may be the first half of a line break.
+            broken = line[-1:] == b"\n" or (line[-1:] == b"\r" and place < len(data))
             yield line.decode("utf-8", "surrogateescape")
         exhausted = True
 

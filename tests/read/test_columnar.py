@@ -1,0 +1,193 @@
+"""Parquet: columns of every type, row groups, damage, and files that claim more than they should."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import Config
+
+from .conftest import read_all
+
+
+def _write(path: Path, table: pa.Table, **options: object) -> Path:
+    pq.write_table(table, path / "a.parquet", **options)
+    return path / "a.parquet"
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.binary(), pa.large_binary(), pa.dictionary(pa.int32(), pa.string())]
+)
+@pytest.mark.parametrize("coded", [True, False])
+def test_texts_of_every_type(kind: pa.DataType, coded: bool, tmp_path: Path) -> None:
+    """Texts are read from strings, bytes and dictionaries, coded or not."""
+    texts = ["Grüße", "again", "again", None]
+    array = pa.array(texts).cast(pa.binary()).cast(kind) if "binary" in str(kind) else pa.array(texts).cast(kind)
+    rows = read_all(_write(tmp_path, pa.table({"text": array, "url": array}), use_dictionary=coded)).to_pylist()
+    assert [row["text"] for row in rows] == texts
+    assert [row["url"] for row in rows] == texts
+    assert [row["reason"] for row in rows] == [None, None, None, "missing-text"]
+
+
+def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
+    """A text of bytes that are not UTF-8 is set aside with them, whatever the column's type says."""
+    array = pa.array([b"fine", b"\xff"], pa.binary())
+    lying = pa.Array.from_buffers(pa.string(), 2, array.buffers())
+    for column in (array, lying):
+        rows = read_all(_write(tmp_path, pa.table({"text": column}))).to_pylist()
+        assert [row["reason"] for row in rows] == [None, "not-utf8"]
+        assert rows[1]["raw"] == b"\xff"
+
+
+def test_metadata_of_every_type(tmp_path: Path) -> None:
+    """Every other column is kept as JSON: numbers, moments, decimals, bytes, lists, structs."""
+    moment = datetime.datetime(2017, 2, 28, 10, tzinfo=datetime.UTC)
+    table = pa.table(
+        {
+            "text": ["x"],
+            "a_int": pa.array([7], pa.uint8()),
+            "b_float": [0.1],
+            "c_nan": [float("nan")],
+            "d_time": pa.array([moment], pa.timestamp("ns", "UTC")),
+            "e_day": [datetime.date(2017, 2, 28)],
+            "f_decimal": [Decimal("1.50")],
+            "g_bytes": [b"\xff"],
+            "h_list": [["a", None]],
+            "i_struct": [{"x": None, "y": moment}],
+            "j_null": pa.nulls(1),
+            "k_bool": [True],
+        }
+    )
+    (row,) = read_all(_write(tmp_path, table)).to_pylist()
+    assert json.loads(row["metadata"]) == {
+        "a_int": 7,
+        "b_float": 0.1,
+        "c_nan": "NaN",
+        "d_time": "2017-02-28 10:00:00.000000000Z",
+        "e_day": "2017-02-28",
+        "f_decimal": "1.50",
+        "g_bytes": "/w==",
+        "h_list": ["a", None],
+        "i_struct": {"y": "2017-02-28 10:00:00.000000Z"},
+        "k_bool": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("s"), pa.timestamp("ns", "Europe/Paris"), pa.timestamp("us", "UTC"), pa.date32(), pa.string()]
+)
+def test_published_of_every_type(kind: pa.DataType, tmp_path: Path) -> None:
+    """Moments and days are published as they are, in UTC."""
+    value = "2017-02-28" if pa.types.is_string(kind) else datetime.date(2017, 2, 28)
+    if pa.types.is_timestamp(kind):
+        value = datetime.datetime(2017, 2, 28, tzinfo=datetime.UTC if kind.tz else None)
+    (row,) = read_all(_write(tmp_path, pa.table({"text": ["x"], "published": pa.array([value], kind)}))).to_pylist()
+    assert row["published"] == datetime.datetime(2017, 2, 28, tzinfo=datetime.UTC)
+
+
+def test_wrong_types_are_told(tmp_path: Path) -> None:
+    """A number where a text belongs is wrong-type; whole numbers as ids are fine."""
+    table = pa.table({"text": ["x", "y"], "title": [1, None], "id": [7, 8]})
+    rows = read_all(_write(tmp_path, table)).to_pylist()
+    assert [row["reason"] for row in rows] == ["wrong-type", None]
+    assert [row["id"] for row in rows] == ["7", "8"]
+
+
+def test_row_groups_keep_positions(tmp_path: Path) -> None:
+    """Row groups are read one by one and positions count through the file; gzip around it changes nothing."""
+    path = _write(tmp_path, pa.table({"text": [f"story {n}" for n in range(1000)]}), row_group_size=300)
+    rows = read_all(path).to_pylist()
+    assert [row["origin"]["index"] for row in rows] == list(range(1000))
+    packed = tmp_path / "b.parquet.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    again = read_all(packed).to_pylist()
+    assert [row["text"] for row in again] == [row["text"] for row in rows]
+    assert [row["id"] for row in again] == [row["id"] for row in rows]
+
+
+def test_damaged_pages_keep_what_came_before(tmp_path: Path) -> None:
+    """Rows before a damaged page are kept, and the damage is one row."""
+    texts = [f"story {n} " + "x" * n for n in range(1000)]
+    path = _write(tmp_path, pa.table({"text": texts}), row_group_size=250, write_page_checksum=True)
+    chunk = pq.ParquetFile(path).metadata.row_group(1).column(0)
+    data = bytearray(path.read_bytes())
+    data[(chunk.dictionary_page_offset + chunk.data_page_offset) // 2] ^= 0xFF
+    path.write_bytes(data)
+    rows = read_all(path).to_pylist()
+    bad = [number for number, row in enumerate(rows) if row["reason"]]
+    assert len(bad) == 1
+    assert rows[bad[0]]["reason"] == "invalid-parquet"
+    assert [row["text"] for row in rows[:250]] == texts[:250]
+
+
+_BOMB = """
+import resource, sys
+sys.path.insert(0, {root!r})
+import pyarrow as pa, pyarrow.parquet as pq
+from tests.read.conftest import read_all
+from pipeline.config import Config
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from pipeline.read import discover, plan, read_shard
+config = Config()
+seen = {{}}
+for shard in plan(discover([{path!r}], config), config):
+    for batch in read_shard(shard, config):
+        for reason in batch.column("reason").to_pylist():
+            seen[reason] = seen.get(reason, 0) + 1
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(seen, (peak - before) >> 10)
+"""
+
+
+def _measure(path: Path) -> tuple[dict[str | None, int], int]:
+    """Reasons, and MB of memory that reading took beyond what imports take, in a process of its own."""
+    root = str(Path(__file__).resolve().parents[2])
+    code = _BOMB.format(root=root, path=str(path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seen, _, grown = done.stdout.strip().rpartition(" ")
+    return eval(seen), int(grown)
+
+
+def test_dictionary_of_one_long_text_stays_small(tmp_path: Path) -> None:
+    """A file of a few kB that stands for 40 texts of 8 MB needs little memory."""
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 40, pa.int32()), pa.array(["x" * (8 << 20)]))
+    path = _write(tmp_path, pa.table({"text": texts}), compression="zstd")
+    assert path.stat().st_size < 100_000
+    seen, grown = _measure(path)
+    assert seen == {None: 40}
+    assert grown < 400
+
+
+def test_text_over_the_limit_is_too_large(tmp_path: Path) -> None:
+    """A text over the limit is set aside, and its neighbours are not."""
+    for coded in (True, False):
+        path = _write(tmp_path, pa.table({"text": ["fine", "x" * 50, "ü" * 26]}), use_dictionary=coded)
+        rows = read_all(path, config=Config(max_document=49)).to_pylist()
+        assert [row["reason"] for row in rows] == [None, "too-large", "too-large"]
+
+
+def test_page_of_160_megabytes_is_not_unpacked(tmp_path: Path) -> None:
+    """A file of some kB whose one text has 160 MB is one too-large row, and little memory is taken."""
+    path = _write(tmp_path, pa.table({"text": ["x" * (160 << 20)]}), compression="zstd", use_dictionary=False)
+    seen, grown = _measure(path)
+    assert seen == {"too-large": 1}
+    assert grown < 200
+
+
+def test_list_of_a_billion_is_not_unpacked(tmp_path: Path) -> None:
+    """A list of very many equal numbers, which costs nothing in the file, is refused before it is unpacked."""
+    values = pa.ListArray.from_arrays([0, 40_000_000], pa.nulls(40_000_000, pa.int8()))
+    path = _write(tmp_path, pa.table({"text": ["x"], "n": values}), compression="zstd", data_page_size=1 << 30)
+    assert path.stat().st_size < 100_000
+    seen, grown = _measure(path)
+    assert seen == {"too-large": 1}
+    assert grown < 200
