@@ -87,7 +87,7 @@ def check(folder: Path) -> CheckReport:
         return CheckReport(folder, 0, 0, {}, (Finding(manifest.FILE_NAME, str(error)),))
     listed = corpus.manifest["files"]
     findings = [*_name(corpus), *_files(corpus)] or list(_accounting(corpus)) or list(_tables(corpus))
-    size = sum(entry["size"] for entry in listed.values())
+    size = sum(entry["size"] for entry in listed.values()) + (corpus.folder / manifest.FILE_NAME).stat().st_size
     return CheckReport(folder, len(listed) + 1, size, corpus.manifest["counts"]["rows"], tuple(findings))
 
 

@@ -47,8 +47,23 @@ def test_what_was_written_is_well(tmp_path_factory: pytest.TempPathFactory, made
 
 
 def test_a_copy_is_well(whole: Path, tmp_path: Path) -> None:
-    """A corpus may be copied anywhere, under any name."""
-    assert check(copy_of(whole, tmp_path / "copy")).ok
+    """A corpus may be copied anywhere, under any name; the report counts its files and bytes."""
+    report = check(copy_of(whole, tmp_path / "copy"))
+    assert report.ok
+    files = [path for path in whole.rglob("*") if path.is_file()]
+    assert report.files == len(files)
+    assert report.size == sum(path.stat().st_size for path in files)
+
+
+def test_row_groups_of_documents_and_ledger_need_not_agree(tmp_path: Path) -> None:
+    """Spans find their documents across the edges of row groups, here at 10,000 rows of each table."""
+    made = [Article("one two three", ((0, 4), (8, 13))[: number % 3]) for number in range(20_500)]
+    write(tmp_path, made)
+    report = check(tmp_path)
+    assert report.findings == ()
+    assert report.rows["documents"] == 20_500
+    groups = {table: pq.ParquetFile(tmp_path / table / "part-00000.parquet").num_row_groups for table in report.rows}
+    assert (groups["documents"], groups["removed"]) == (3, 3)
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(1000, marks=pytest.mark.long)], ids=["quick", "long"])
@@ -107,7 +122,9 @@ def test_a_deleted_manifest_is_found(whole: Path, tmp_path: Path) -> None:
     """Without its manifest nothing vouches for a folder."""
     corpus = copy_of(whole, tmp_path / "copy")
     (corpus / "manifest.json").unlink()
-    assert not check(corpus).ok
+    report = check(corpus)
+    assert [finding.place for finding in report.findings] == ["manifest.json"]
+    assert (report.files, report.size, report.rows) == (0, 0, {})
 
 
 @pytest.mark.parametrize("name", ["documents/part-00009.parquet", "notes.txt", "documents/.hidden"])

@@ -169,9 +169,7 @@ def switch(output: Path, folder: Path) -> Path:
         former = _published(output)
         sync_tree(folder)
         build = _place(builds, folder)
-        if build.exists():  # the same build as before, whole: only the link may have to change
-            remove(folder)
-        else:
+        if not build.exists():  # else it is the same build, whole: only the link may have to change
             folder.rename(build)
         sync_folder(builds)
         _link(output, f"{BUILDS}/{build.name}").rename(output / CORPUS)
