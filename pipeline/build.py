@@ -12,6 +12,7 @@ from typing import TypeVar
 from pipeline import dedupe, shards
 from pipeline.config import Config
 from pipeline.engine import Engine, Step, cores
+from pipeline.errors import PipelineError
 from pipeline.read import Discovery, discover, plan
 from pipeline.retry import last_build
 from pipeline.stages import ReadStep, StripStep, WriteStep, WriteTask, shard_task, versions
@@ -56,8 +57,8 @@ def build(
         PipelineError: the build failed; the corpus that was there is untouched.
     """
     load_cleaner(config.rules, config.strictness)  # a rule that cannot be used shows now
-    discovery = discover(inputs, config)
     publish.check_output(output, inputs)
+    discovery = Discovery((), {}, (), {}) if retry and not inputs else discover(inputs, config)
     run = partial(_run, Engine(config.workers or cores()), progress)
     with publish.lock(output), publish.staging(output) as folder:
         work = output / WORK
@@ -74,13 +75,25 @@ def build(
         )
         parts = [WriteTask(task, verdict, folder) for task, verdict in zip(tasks, verdicts, strict=True)]
         counts = total(run("write", WriteStep(), parts))
+        _refuse_quarantine(counts, config)
         finish(folder, counts, [*files, *discovery.files], discovery.skipped, config, versions())
         corpus = publish.switch(output, folder)
         shutil.rmtree(work, ignore_errors=True)
     return Built(corpus, counts, discovery)
 
 
-def _run(engine: Engine, progress: Progress, stage: str, step: Step[Task, Result], tasks: Sequence[Task]) -> list[Result]:
+def _refuse_quarantine(counts: PartCounts, config: Config) -> None:
+    """With `strict` a record in quarantine fails the build while the former corpus is still in its place."""
+    reasons = counts.to_json()["quarantine"]
+    if config.strict and reasons:
+        listed = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
+        msg = f"records would go to quarantine ({listed}) and --strict was given; nothing was published"
+        raise PipelineError(msg)
+
+
+def _run(
+    engine: Engine, progress: Progress, stage: str, step: Step[Task, Result], tasks: Sequence[Task]
+) -> list[Result]:
     """Run one step over all shards; results in input order."""
     results: dict[int, Result] = {}
     progress(stage, 0, len(tasks))

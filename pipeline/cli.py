@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import io
 import json
+import os
+import select
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -13,13 +18,29 @@ from pipeline.errors import PipelineError, UsageError
 
 # Everything that needs pyarrow is imported inside the commands: `pipeline --help` must answer at once.
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pipeline.build import Built
     from pipeline.config import Config
+    from pipeline.restore import Restored
 
 DEFAULT_INPUT: Final = "seeds"
 DEFAULT_OUTPUT: Final = "output"
+
+
+class _Folder(click.Path):
+    """The path of a folder of ours; Arrow opens only paths that are text."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        path = super().convert(value, param, ctx)
+        try:
+            os.path.realpath(path).encode()
+        except UnicodeEncodeError:
+            self.fail(f"{os.fsencode(path)!r} is not UTF-8; choose a folder whose path is", param, ctx)
+        return path
 
 
 class _Command(click.Command):
@@ -27,14 +48,37 @@ class _Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # what cannot be written shows now, not when the interpreter goes
         except PipelineError as error:
-            click.secho(f"{ctx.command_path}: {error}", fg="red", err=True)
-            ctx.exit(error.exit_code)
-        except BrokenPipeError:
-            # The reader of our output has gone (`pipeline clean x | head`): nothing is wrong, nothing is left to say.
-            sys.stderr.close()
-            ctx.exit(0)
+            _fail(ctx, str(error), error.exit_code)
+        except OSError as error:
+            gone = isinstance(error, BrokenPipeError) and _reader_has_gone()
+            _drop_output()
+            if gone:  # `pipeline clean x | head`: nothing is wrong, nothing is left to say
+                ctx.exit(0)
+            _fail(ctx, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
+        except MemoryError:
+            _fail(ctx, "out of memory; try fewer --workers or a smaller --max-document", 1)
+        return result
+
+
+def _fail(ctx: click.Context, message: str, code: int) -> NoReturn:
+    click.secho(f"{ctx.command_path}: {message}", fg="red", err=True)
+    ctx.exit(code)
+
+
+def _reader_has_gone() -> bool:
+    """Whether nobody reads our standard output any more; a pipe to a worker may break as well."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLERR)
+    return bool(poll.poll(0))
+
+
+def _drop_output() -> None:
+    """Send what is still buffered nowhere, or the interpreter would fail on it once more at its end."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Group(click.Group):
@@ -44,7 +88,7 @@ class _Group(click.Group):
     group_class = type  # a subgroup is of this class too
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group("pipeline", cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="news-corpus-pipeline", prog_name="pipeline")
 def main() -> None:
     """Turn scraped news articles into a clean Parquet corpus.
@@ -52,14 +96,19 @@ def main() -> None:
     `pipeline build` strips newsletter prompts, donation appeals, links to other stories and other boilerplate, validates
     every record, sets duplicates aside and publishes a dataset. What was removed is in a ledger; nothing is lost.
     """
+    # A file name that is no text, or a terminal that knows only ASCII, is no reason to fail.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _settings(command: Callable[..., None]) -> Callable[..., None]:
     """The options that make up the configuration, shared by all commands that need one."""
     options = [
-        click.option("--config", type=click.Path(path_type=Path), help="Configuration file (default: pipeline.toml)."),
-        click.option("--rules", multiple=True, type=click.Path(path_type=Path), help="Folder of your own rule packs."),
-        click.option("--strictness", type=click.Choice(["careful", "balanced", "thorough"]), help="How much to remove."),
+        click.option("--config", type=_Folder(), help="Configuration file (default: pipeline.toml)."),
+        click.option("--rules", multiple=True, type=_Folder(), help="Folder of your own rule packs."),
+        click.option(
+            "--strictness", type=click.Choice(["careful", "balanced", "thorough"]), help="How much to remove."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -69,9 +118,9 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
 def _build_settings(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--workers", type=click.IntRange(min=1), help="Worker processes (default: the cores)."),
-        click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work is done."),
+        click.option("--engine", type=click.Choice(["local"]), help="Where the work is done."),
         click.option("--memory", help="Memory of the whole process tree, such as 1GB."),
-        click.option("--dedupe", type=click.Choice(["none", "exact", "near"]), help="Which duplicates to set aside."),
+        click.option("--dedupe", type=click.Choice(["none", "exact"]), help="Which duplicates to set aside."),
         click.option("--max-document", help="Largest text of one record, such as 16MiB."),
         click.option("--encoding", help="Encoding of text files that are not UTF-8, such as cp1252."),
     ]
@@ -87,7 +136,7 @@ def _config(file: Path | None, **options: Any) -> Config:  # noqa: ANN401 - opti
 
 
 _OUTPUT: Final = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=DEFAULT_OUTPUT, show_default=True, help="Output folder."
+    "-o", "--output", type=_Folder(), default=DEFAULT_OUTPUT, show_default=True, help="Output folder."
 )
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 
@@ -96,11 +145,21 @@ _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the s
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
 @_OUTPUT
 @_build_settings
-@click.option("--strict", is_flag=True, default=None, help="Exit 1 when a record is quarantined.")
-@click.option("--retry", is_flag=True, help="Also read again what the last build quarantined; without INPUT, all of the last build.")
+@click.option("--strict", is_flag=True, default=None, help="Publish nothing and exit 1 when a record is quarantined.")
+@click.option(
+    "--retry",
+    is_flag=True,
+    help="Also read again what the last build quarantined; without INPUT, all of the last build.",
+)
 @_JSON
 def build(
-    inputs: tuple[str, ...], output: Path, config: Path | None, *, retry: bool, as_json: bool, **options: Any  # noqa: ANN401
+    inputs: tuple[str, ...],
+    output: Path,
+    config: Path | None,
+    *,
+    retry: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401
 ) -> None:
     """Build a clean corpus from INPUT (default: seeds/) and publish it in the output folder.
 
@@ -111,10 +170,10 @@ def build(
 
     built = run_build(inputs if inputs or retry else _default_input(), output, settings, _Progress(), retry=retry)
     summary = _summary(built)
-    click.echo(json.dumps(summary, ensure_ascii=False) if as_json else _in_words(summary))
-    if settings.strict and summary["quarantine"]:
-        msg = f"{summary['quarantine']} records are in quarantine and --strict was given; see {built.corpus}/quarantine"
-        raise PipelineError(msg)
+    if as_json:
+        _echo_json(summary)
+    else:
+        click.echo(_in_words(summary))
 
 
 def _default_input() -> tuple[str, ...]:
@@ -122,6 +181,11 @@ def _default_input() -> tuple[str, ...]:
         msg = "there is no seeds/ folder here; say what to read, for example: pipeline build articles/ -o output"
         raise UsageError(msg)
     return (DEFAULT_INPUT,)
+
+
+def _echo_json(value: dict[str, Any]) -> None:
+    """One JSON object on a line of its own, in UTF-8 whatever the locale; half a surrogate pair stays escaped."""
+    click.echo(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
 
 class _Progress:
@@ -132,7 +196,7 @@ class _Progress:
             end = "\n" if done == of else ""
             click.echo(f"\r{stage:<6} {done}/{of} shards{end}", err=True, nl=False)
         elif done == of:
-            click.echo(f"{stage}: {of} shards", err=True)
+            click.echo(f"{stage}: {of} shard{'' if of == 1 else 's'}", err=True)
 
 
 def _summary(built: Built) -> dict[str, Any]:
@@ -157,8 +221,7 @@ def _in_words(summary: dict[str, Any]) -> str:
     lines = [
         f"{summary['records']} records = {summary['documents']} documents + {summary['duplicates']} duplicates"
         f" + {summary['quarantine']} in quarantine",
-        f"{summary['removed_spans']} spans removed"
-        + _listed(summary["removed_by_label"]),
+        f"{summary['removed_spans']} spans removed" + _listed(summary["removed_by_label"]),
     ]
     if summary["quarantine"]:
         lines.append("quarantine" + _listed(summary["quarantine_reasons"]))
@@ -188,17 +251,17 @@ def clean(file: Path, config: Path | None, *, explain: bool, as_json: bool, **op
     text, _, _ = decode(_bytes_of(file), settings.encoding)
     article = clean_article(text, settings)
     if as_json:
-        click.echo(json.dumps(article.to_json(), ensure_ascii=False))
+        _echo_json(article.to_json())
     elif explain:
         for line in article.explained():
             _show(line.text, line.label, line.evidence)
     else:
-        click.get_binary_stream("stdout").write(article.text.encode())
+        sys.stdout.buffer.write(article.text.encode())
 
 
 def _bytes_of(file: Path) -> bytes:
     if str(file) == "-":
-        return click.get_binary_stream("stdin").read()
+        return sys.stdin.buffer.read()
     try:
         return file.read_bytes()
     except OSError as error:
@@ -208,9 +271,13 @@ def _bytes_of(file: Path) -> bytes:
 
 # Boilerplate in red, what moved to a column in blue: the eye finds what goes, the body stays as it is.
 _COLOURS: Final = {"title": "blue", "caption": "blue", "byline": "blue", "published": "blue"}
+# An article must not steer the terminal: its control characters are shown as their pictures.
+_PICTURES: Final = {**{code: 0x2400 + code for code in range(32) if code != ord("\t")}, 0x7F: 0x2421}
+_VISIBLE: Final = {**_PICTURES, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 
 
 def _show(text: str, label: str, evidence: str) -> None:
+    text = text.translate(_VISIBLE)
     if not label:
         click.echo(f"  {'':<12} {text}" if text else "")
         return
@@ -220,14 +287,14 @@ def _show(text: str, label: str, evidence: str) -> None:
 
 
 @main.command()
-@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("corpus", type=_Folder())
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for one file a record (default: print).")
+@click.option("-o", "--output", type=_Folder(), help="Folder for one file a record (default: print).")
 def restore(corpus: Path, ids: tuple[str, ...], output: Path | None) -> None:
     """Give back input texts, byte for byte, from a corpus and its ledger.
 
-    One ID prints its bytes; several, or none for all, print one JSON object a line. With -o every record becomes a file
-    of its own, and index.jsonl there says which is which.
+    One ID prints its bytes; several, or none for all, print one JSON object a line: `text`, or `base64` where the bytes
+    are not UTF-8. With -o every record becomes a file of its own, and index.jsonl there says which is which.
     """
     from pipeline.restore import restore as restored
 
@@ -235,29 +302,54 @@ def restore(corpus: Path, ids: tuple[str, ...], output: Path | None) -> None:
     if output:
         _restore_into(output, records)
     elif len(ids) == 1:
-        for _, _, data in records:
-            click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(_only(list(records)))
     else:
-        for identity, origin, data in records:
-            click.echo(json.dumps({"id": identity, "uri": origin["uri"], "text": data.decode("utf-8", "replace")}))
+        for record in records:
+            _echo_json({"id": record.id, "uri": record.origin["uri"], **_as_json(record.data)})
 
 
-def _restore_into(folder: Path, records: Any) -> None:  # noqa: ANN401 - an iterator of restored records
+def _only(records: list[Restored]) -> bytes:
+    """The bytes of the one record that an id stands for."""
+    first = records[0]
+    if any(record.data != first.data for record in records):
+        msg = (
+            f"{first.id} came {len(records)} times with different bytes; give -o DIR to have each in a file of its own"
+        )
+        raise UsageError(msg)
+    if first.data is None:
+        msg = f"the bytes of {first.id} were not kept; they are in the input {first.origin['uri']}"
+        raise PipelineError(msg)
+    return first.data
+
+
+def _as_json(data: bytes | None) -> dict[str, str | None]:
+    try:
+        return {"text": None if data is None else data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data or b"").decode()}
+
+
+def _restore_into(folder: Path, records: Iterable[Restored]) -> None:
     # Files are numbered: no path is ever made from an id or a name that came with the data.
+    lost = 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "index.jsonl").open("w", encoding="utf-8") as index:
-            for number, (identity, origin, data) in enumerate(records):
-                name = f"{number:06d}.txt"
-                (folder / name).write_bytes(data)
-                index.write(json.dumps({"file": name, "id": identity, "uri": origin["uri"]}) + "\n")
+            for number, record in enumerate(records):
+                name = f"{number:06d}.txt" if record.data is not None else None
+                if name and record.data is not None:
+                    (folder / name).write_bytes(record.data)
+                lost += not name
+                index.write(json.dumps({"file": name, "id": record.id, "uri": record.origin["uri"]}) + "\n")
     except OSError as error:
         msg = f"cannot write to {folder}: {error.strerror}"
         raise PipelineError(msg) from None
+    if lost:
+        click.echo(f"{lost} records have no file: their bytes were not kept, only the input has them", err=True)
 
 
 @main.command()
-@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("corpus", type=_Folder())
 @_JSON
 def check(corpus: Path, *, as_json: bool) -> None:
     """Read a published corpus again: hashes, counts, accounting, reconstruction of every input."""
@@ -266,7 +358,7 @@ def check(corpus: Path, *, as_json: bool) -> None:
     report = run_check(corpus)
     if as_json:
         findings = [str(finding) for finding in report.findings]
-        click.echo(json.dumps({"ok": report.ok, "files": report.files, "rows": report.rows, "findings": findings}))
+        _echo_json({"ok": report.ok, "files": report.files, "rows": report.rows, "findings": findings})
     else:
         for finding in report.findings:
             click.secho(f"damaged: {finding}", fg="red")
@@ -276,10 +368,8 @@ def check(corpus: Path, *, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-_SHARDS: Final = click.argument("source", metavar="SHARDS", type=click.Path(path_type=Path))
-_TO: Final = click.option(
-    "-o", "--output", "target", type=click.Path(path_type=Path), required=True, help="Folder for the shards."
-)
+_SHARDS: Final = click.argument("source", metavar="SHARDS", type=_Folder())
+_TO: Final = click.option("-o", "--output", "target", type=_Folder(), required=True, help="Folder for the shards.")
 
 
 @main.command()
@@ -360,7 +450,9 @@ def list_rules(folders: tuple[Path, ...]) -> None:
 
     for rule in listed(load_packs(folders)):
         language = rule.language or "any"
-        click.echo(f"{rule.id:<44} {rule.label:<12} {language:<4} {rule.kind:<6} {rule.patterns} patterns, {rule.examples} examples")
+        click.echo(
+            f"{rule.id:<44} {rule.label:<12} {language:<4} {rule.kind:<6} {rule.patterns} patterns, {rule.examples} examples"
+        )
 
 
 @rules.command("test")

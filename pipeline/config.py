@@ -16,7 +16,7 @@ FILE_NAME: Final = "pipeline.toml"
 MAX_FILE_BYTES: Final = 1 << 20
 INPUT_FIELDS: Final = ("text", "id", "url", "source", "title", "byline", "published", "language")
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -53,14 +53,13 @@ class Config(BaseModel):
     columns: Mapping[str, str] = Field(default_factory=dict, description="names of input fields, by our name")
     encoding: str | None = Field(None, description="encoding of text inputs that are neither UTF-8 nor have a BOM")
     max_document: Size = Field(16 << 20, gt=0, description="largest text of one record, in bytes")
-    language: tuple[str, ...] = Field((), description="languages to keep; empty keeps all")
     rules: tuple[Path, ...] = Field((), description="folders of rule packs of your own")
     strictness: Literal["careful", "balanced", "thorough"] = Field("balanced", description="how much to remove")
-    dedupe: Literal["none", "exact", "near"] = Field("exact", description="which duplicates to set aside")
+    dedupe: Literal["none", "exact"] = Field("exact", description="which duplicates to set aside")
     strict: bool = Field(default=False, description="fail the build when a record is quarantined")
 
     workers: int | None = Field(None, ge=1, description="worker processes; the number of cores unless told")
-    engine: Literal["local", "ray"] = Field("local", description="where the shards are worked on")
+    engine: Literal["local"] = Field("local", description="where the shards are worked on")
     memory: Size = Field(1_000_000_000, ge=64_000_000, description="memory of the whole process tree, in bytes")
     batch_rows: int = Field(2_000, ge=1, description="records worked on at once")
 

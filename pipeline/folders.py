@@ -43,8 +43,9 @@ class ReadFile:
 
 def read(inputs: Sequence[str], folder: Path, config: Config) -> int:
     """Read inputs into a folder of shards; returns the number of records."""
-    found = discover(inputs, config)
+    publish.check_output(folder, inputs)
     _check_empty(folder)
+    found = discover(inputs, config)
     rows = 0
     for number, shard in enumerate(plan(found, config)):
         rows += shards.write_shard(_shard(folder, number), read_shard(shard, config), RECORDS)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline.corpus import open_corpus
 from pipeline.read import read_quarantine
+from pipeline.read.source import kind_of
 from pipeline.records import TABLES, complete
 from pipeline.strip.cut import rebuild
 
@@ -14,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pyarrow as pa
-
     from pipeline.config import Config
 
 # Columns of a document that it came with; all others are made anew.
 _GIVEN: Final = ("id", "source", "url", "title", "byline", "published", "language", "metadata", "raw_sha256", "origin")
+_FOUND: Final = ("title", "byline", "published")
+_TEXT_KINDS: Final = {("text", None), ("text", "gzip"), ("text", "zstd")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class LastBuild:
 
     Attributes:
         corpus: its folder, resolved: the build stays where it is when a new one is published.
-        key: the digest of its manifest.
+        key: the digest of its manifest and what of it is read: equal keys mean equal records.
         quarantine_only: leave out documents and duplicates, since the inputs of that build are read again too.
     """
 
@@ -72,8 +76,23 @@ def last_build(corpus: Path, *, quarantine_only: bool) -> LastBuild:
         CorpusError: there is none.
     """
     opened = open_corpus(corpus)
-    return LastBuild(opened.folder, str(opened.manifest["digest"]), quarantine_only)
+    what = "quarantine" if quarantine_only else "all"
+    return LastBuild(opened.folder, f"{opened.manifest['digest']} {what}", quarantine_only)
 
 
 def _as_given(batch: pa.RecordBatch, texts: pa.StringArray) -> pa.RecordBatch:
-    return complete({**{name: batch[name] for name in _GIVEN}, "text": texts}, len(batch))
+    given = {name: batch[name] for name in _GIVEN}
+    # A text file comes with its text only: what else there is was found in it, and is looked for again.
+    is_text = pa.array(
+        [kind_of(uri or "") in _TEXT_KINDS for uri in batch["origin"].field("uri").to_pylist()], pa.bool_()
+    )
+    for name in _FOUND:
+        given[name] = pc.if_else(is_text, pa.scalar(None, given[name].type), given[name])
+    if "flags" in batch.schema.names:
+        given["flags"] = pa.array([_from_reader(flags) for flags in batch["flags"].to_pylist()], pa.list_(pa.string()))
+    return complete({**given, "text": texts}, len(batch))
+
+
+def _from_reader(flags: list[str] | None) -> list[str] | None:
+    """Those flags that the reader gave; strip gives its own anew."""
+    return [flag for flag in flags or () if flag == "unparsed-published"] or None

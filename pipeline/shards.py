@@ -85,6 +85,16 @@ def read_shard(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         raise InputError(msg) from None
 
 
+def is_finished(path: Path) -> bool:
+    """Whether an Arrow IPC shard is there and whole: a power cut may leave a file without its end."""
+    try:
+        with pa.memory_map(str(path)) as mapped:
+            pa.ipc.open_file(mapped)
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return True
+
+
 def read_table(path: Path) -> pa.Table:
     """A whole Arrow IPC shard as one table over its mapped file."""
     return pa.ipc.open_file(pa.memory_map(str(path))).read_all()

@@ -98,7 +98,7 @@ class ReadStep:
     def __call__(self, task: ShardTask) -> int:
         """Returns the number of records."""
         target = task.file("read")
-        if target.exists():
+        if shards.is_finished(target):
             return sum(len(batch) for batch in shards.read_shard(target, RECORDS))
         source = task.source
         batches = source.read(self.config) if isinstance(source, LastBuild) else read_shard(source, self.config)
@@ -119,7 +119,7 @@ class StripStep:
     def __call__(self, task: ShardTask) -> None:
         """Writes the shard `stripped` and the shard `fingerprints`."""
         stripped, prints = task.file("stripped"), task.file("fingerprints")
-        if task.rows is None and stripped.exists() and prints.exists():
+        if task.rows is None and shards.is_finished(stripped) and shards.is_finished(prints):
             return
         keys: list[pa.RecordBatch] = []
         batches = self._batches(task, keys)
