@@ -1,19 +1,17 @@
 """Parquet, a row group at a time.
 
-What a file says of itself is not believed: columns with a dictionary stay coded until the size of what they stand for
-is known, and a file that cannot be read to its end gives the rows before the damage and one row for the damage.
+What a file says of itself is not believed: so few rows are decoded at once that they stay small even if a text of its
+dictionary stands for all of them, and a file that cannot be read to its end gives the rows before the damage and one row for the damage.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import tempfile
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
@@ -30,6 +28,10 @@ if TYPE_CHECKING:
 
 _BATCH_BYTES: Final = 8 << 20
 _BATCH_ROWS: Final = 2_000
+# What the rows that Arrow decodes at once may take at most, if all have the longest value there is. A usual dictionary
+# has 1 MB and could be one text, which allows some ten rows; decoding few rows at a time costs nothing (measured).
+_DECODED_BYTES: Final = 64 << 20
+_NUMBER_BYTES: Final = 16
 # Pages are 1 MB by custom; one may hold the largest text several times, and some writers look at sizes late.
 _PAGE_FACTOR: Final = 8
 # Values of one page of lists: each costs some bytes of memory, and a run of any length costs none in the file.
@@ -56,7 +58,7 @@ def row_groups(file: InputFile) -> Iterator[tuple[Slice, int]]:
     try:
         if file.compression:
             raise _UnreadableError(Fault("unreadable", "compressed as a whole"))
-        with _open(file, None) as (parquet, _):
+        with _open(file) as (parquet, _):
             first = 0
             for number in range(parquet.metadata.num_row_groups):
                 group = parquet.metadata.row_group(number)
@@ -70,11 +72,10 @@ def read(part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
     """The records of some row groups; of a file that is compressed as a whole, all."""
     index = part.first_index
     try:
-        with _open(part.file, names(config)) as (parquet, raw):
+        with _open(part.file) as (parquet, raw):
             groups = range(parquet.metadata.num_row_groups) if part.file.compression else range(part.start, part.stop)
             for number in groups:
-                _check_pages(parquet, raw, number, config)
-                for batch in _batches(parquet, number):
+                for batch in _read_group(parquet, raw, number, config):
                     found = _found(batch, part.file, index, config)
                     yield assemble(found, config)
                     index += batch.num_rows
@@ -83,7 +84,7 @@ def read(part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
 
 
 @contextlib.contextmanager
-def _open(file: InputFile, known: dict[str, str] | None) -> Iterator[tuple[pq.ParquetFile, Any]]:
+def _open(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Any]]:
     """The file, its metadata read, and its bytes.
 
     Raises:
@@ -93,11 +94,6 @@ def _open(file: InputFile, known: dict[str, str] | None) -> Iterator[tuple[pq.Pa
         _look(raw)
         try:
             parquet = pq.ParquetFile(raw, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True)
-            coded = _coded(parquet) if known else []
-            if coded:
-                parquet = pq.ParquetFile(
-                    raw, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True, read_dictionary=coded
-                )
         except _ERRORS as error:
             raise _UnreadableError(_fault(error)) from None
         yield parquet, raw
@@ -158,79 +154,87 @@ def _look(raw: Any) -> None:
         raise _UnreadableError(Fault("truncated", "the file ends too early: its last bytes are not those of Parquet"))
 
 
-def _coded(parquet: pq.ParquetFile) -> list[str]:
-    """The columns of texts whose pages are coded by a dictionary, by path."""
-    facts = parquet.metadata
-    coded = set()
-    for group in range(facts.num_row_groups):
-        for column in range(facts.num_columns):
-            chunk = facts.row_group(group).column(column)
-            if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
-                coded.add(chunk.path_in_schema)
-    return sorted(coded)
-
-
-def _check_pages(parquet: pq.ParquetFile, raw: Any, number: int, config: Config) -> None:
-    """Look at the sizes in a row group's page headers before Arrow believes them.
+def _safe_rows(parquet: pq.ParquetFile, raw: Any, number: int, config: Config) -> int:
+    """How many rows of a row group stay small once they are decoded, whatever they hold.
 
     Raises:
-        _UnreadableError: they are too large, or make no sense.
+        _UnreadableError: the sizes in its page headers are too large, or make no sense.
     """
-    limit = _PAGE_FACTOR * config.max_document
     try:
         group = parquet.metadata.row_group(number)
-        end = raw.seek(0, 2)
-        for column in range(group.num_columns):
-            chunk = group.column(column)
-            start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
-            stop = min(start + chunk.total_compressed_size, end)
-            nested = parquet.schema.column(column).max_repetition_level > 0
-            for page in walk(raw, start, stop):
-                if page.uncompressed > limit or (nested and page.values > _MAX_NESTED):
-                    words = f"a page of '{chunk.path_in_schema}' claims {page.uncompressed} bytes, {page.values} values"
-                    raise _UnreadableError(Fault("too-large", words))
-                if page.dictionary and not chunk.has_dictionary_page:
-                    words = f"'{chunk.path_in_schema}' has a dictionary that the file does not tell of"
-                    raise _UnreadableError(Fault("invalid-parquet", words))
-            if parquet.schema.column(column).length > _BATCH_BYTES:
-                words = f"'{chunk.path_in_schema}' has values of {parquet.schema.column(column).length} bytes"
-                raise _UnreadableError(Fault("too-large", words))
+        widest = sum(_widest(parquet, raw, number, column, config) for column in range(group.num_columns))
     except _ERRORS as error:
         raise _UnreadableError(_fault(error)) from None
+    return max(1, min(_BATCH_ROWS, _DECODED_BYTES // max(widest, 1)))
 
 
-def _batches(parquet: pq.ParquetFile, number: int) -> Iterator[pa.RecordBatch]:
-    """The rows of one row group, few enough at a time that they stay small when they are decoded.
+def _widest(parquet: pq.ParquetFile, raw: Any, number: int, column: int, config: Config) -> int:
+    """The most bytes that a value of a column can have, on average over a page or as an entry of the dictionary."""
+    chunk = parquet.metadata.row_group(number).column(column)
+    facts = parquet.schema.column(column)
+    start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+    stop = min(start + chunk.total_compressed_size, raw.seek(0, 2))
+    limit = _PAGE_FACTOR * config.max_document
+    widest = max(facts.length, _NUMBER_BYTES)
+    for page in walk(raw, start, stop):
+        if page.uncompressed > limit or (facts.max_repetition_level > 0 and page.values > _MAX_NESTED):
+            words = f"a page of '{chunk.path_in_schema}' claims {page.uncompressed} bytes and {page.values} values"
+            raise _UnreadableError(Fault("too-large", words))
+        if not page.dictionary:
+            widest = max(widest, page.uncompressed // max(page.values, 1))
+        elif chunk.physical_type == "BYTE_ARRAY":
+            # A value costs its length and four bytes more: what the others take at least, the longest cannot have.
+            widest = max(widest, page.uncompressed - 4 * page.values)
+    return int(widest)
+
+
+def _batches(parquet: pq.ParquetFile, number: int, rows: int) -> Iterator[pa.RecordBatch]:
+    """The rows of one row group, decoded `rows` at a time and put together to larger batches.
 
     Raises:
         _UnreadableError: the row group is damaged.
     """
+    waiting: list[pa.RecordBatch] = []
+    count = size = 0
     try:
-        group = parquet.metadata.row_group(number)
-        left = group.num_rows
-        average = max(group.total_byte_size, 0) // max(left, 1) + 1
-        size = max(1, min(_BATCH_ROWS, _BATCH_BYTES // average))
-        for batch in parquet.iter_batches(size, row_groups=[number], use_threads=False):
-            left -= batch.num_rows
-            yield from _small(batch)
+        for coded in parquet.iter_batches(rows, row_groups=[number], use_threads=False):
+            batch = _decoded(coded)
+            if waiting and (count + batch.num_rows > _BATCH_ROWS or size + batch.nbytes > _BATCH_BYTES):
+                yield _one(waiting)
+                waiting, count, size = [], 0, 0
+            waiting.append(batch)
+            count += batch.num_rows
+            size += batch.nbytes
     except _ERRORS as error:
+        if waiting:
+            yield _one(waiting)
         raise _UnreadableError(_fault(error)) from None
+    if waiting:
+        yield _one(waiting)
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows with dictionaries as the values they stand for, so that their size shows."""
+    arrays = [column.dictionary_decode() if pt.is_dictionary(column.type) else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, batch.schema.names)
+
+
+def _read_group(parquet: pq.ParquetFile, raw: Any, number: int, config: Config) -> Iterator[pa.RecordBatch]:
+    """The rows of one row group.
+
+    Raises:
+        _UnreadableError: the row group is damaged, or has not the rows it should have.
+    """
+    left = parquet.metadata.row_group(number).num_rows
+    for batch in _batches(parquet, number, _safe_rows(parquet, raw, number, config)):
+        left -= batch.num_rows
+        yield batch
     if left:
-        words = f"a row group has {left} rows less than the file says"
-        raise _UnreadableError(Fault("truncated", words))
-
-
-def _small(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Pieces of a batch whose decoded texts have about `_BATCH_BYTES`; coded columns are decoded."""
-    sizes = np.zeros(batch.num_rows, dtype=np.int64)
-    for column in batch.columns:
-        if pt.is_dictionary(column.type):
-            lengths = pc.binary_length(column.dictionary).cast(pa.int64()).take(column.indices)
-            sizes += pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False)
-    bounds = np.searchsorted(np.cumsum(sizes), np.arange(_BATCH_BYTES, int(sizes.sum()) + _BATCH_BYTES, _BATCH_BYTES))
-    edges = sorted({0, *(int(bound) + 1 for bound in bounds if bound < batch.num_rows), batch.num_rows})
-    for start, stop in itertools.pairwise(edges):
-        yield batch.slice(start, stop - start)
+        raise _UnreadableError(Fault("truncated", f"a row group has {left} rows less than the file says"))
 
 
 def _found(batch: pa.RecordBatch, file: InputFile, index: int, config: Config) -> Found:
@@ -241,7 +245,7 @@ def _found(batch: pa.RecordBatch, file: InputFile, index: int, config: Config) -
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         ours = known.get(name)
         if ours and ours not in found.fields:
-            found.fields[ours] = _field(column, ours, name, found, config)
+            found.fields[ours] = _field(column, ours, name, found)
         else:
             others[_free(name, others)] = column
     found.metadata = metadata.from_columns(others, rows)
@@ -255,11 +259,9 @@ def _free(name: str, taken: dict[str, pa.Array]) -> str:
     return name
 
 
-def _field(column: pa.Array, ours: str, name: str, found: Found, config: Config) -> pa.Array:
+def _field(column: pa.Array, ours: str, name: str, found: Found) -> pa.Array:
     """A column as texts (of `published`: moments); rows that cannot be are faults."""
     kind = column.type
-    if pt.is_dictionary(kind):
-        column, kind = _decoded(column, config), kind.value_type
     if pt.is_null(kind):
         return pa.nulls(found.rows, pa.string())
     if ours == "published" and pt.is_timestamp(kind):
@@ -275,19 +277,6 @@ def _field(column: pa.Array, ours: str, name: str, found: Found, config: Config)
     for row in np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)).tolist():
         found.faults.setdefault(row, Fault("wrong-type", f"'{name}' is of type {kind}, not a string"))
     return pa.nulls(found.rows, pa.string())
-
-
-def _decoded(column: pa.DictionaryArray, config: Config) -> pa.Array:
-    """The values a coded column stands for; one over the limit by more than a byte is cut there, which is enough to tell."""
-    values = column.dictionary
-    if len(values) and pc.max(pc.binary_length(values)).as_py() > config.max_document + 1:
-        short = pc.binary_slice(values.cast(pa.binary()), 0, config.max_document + 1)
-        values = short if not pt.is_string(values.type) else pa.array([_cut(text) for text in short.to_pylist()])
-    return values.take(column.indices)
-
-
-def _cut(text: bytes | None) -> str | None:
-    return None if text is None else text.decode("utf-8", "ignore").ljust(len(text), ".")
 
 
 def _texts(column: pa.Array, name: str, found: Found) -> pa.Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
@@ -13,15 +13,18 @@ from pipeline.records import QUARANTINE, RECORDS, complete
 if TYPE_CHECKING:
     from pipeline.config import Config
 
+# Reasons of the stages after this one, which will judge again; what a reader found wrong with a row is still wrong.
+_SET_ASIDE_LATER: Final = ("empty-after-strip", "invalid-record", "duplicate-id", "language", "worker-died")
+
 
 def read_quarantine(batch: pa.RecordBatch, config: Config) -> pa.RecordBatch:
     """The records of rows of `QUARANTINED`, one each, in the same order.
 
     Source bytes that were kept are read again, by the configuration of now, where a record is a whole file or line.
-    A row whose text is known goes on as it is. A row with neither stays in quarantine for the reason it had.
+    A row that was read well and set aside later goes on as it is. Any other stays in quarantine for the reason it had.
     """
     rows = [_again(batch.slice(row, 1), config) for row in range(batch.num_rows)]
-    return pa.concat_batches(rows) if rows else RECORDS.empty_table().to_batches()[0]
+    return pa.concat_batches(rows) if rows else pa.RecordBatch.from_pylist([], RECORDS)
 
 
 def _again(row: pa.RecordBatch, config: Config) -> pa.RecordBatch:
@@ -41,7 +44,7 @@ def _again(row: pa.RecordBatch, config: Config) -> pa.RecordBatch:
 
 def _as_it_is(row: pa.RecordBatch, given: dict[str, Any]) -> pa.RecordBatch:
     columns = {name: row.column(name) for name in row.schema.names}
-    if given["text"] and given["text"].strip():
+    if given["reason"] in _SET_ASIDE_LATER and given["text"] and given["text"].strip():
         del columns["reason"], columns["detail"], columns["raw"]
     else:
         columns["outcome"] = pa.array([QUARANTINE], pa.string())

@@ -87,7 +87,7 @@ def _rows(data: bytes, tmp: Path, monkeypatch: pytest.MonkeyPatch | None, **patc
         return read_all(file).to_pylist()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(lines=LINES)
 def test_both_ways_give_the_same_rows(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever the lines hold, the quick way gives up or gives the rows of the exact way."""
@@ -101,7 +101,7 @@ def test_both_ways_give_the_same_rows(lines: list[bytes], tmp_path_factory: pyte
     assert len(exact) == sum(bool(line.strip(b" \t\r")) for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lines=LINES, block=st.integers(1, 60), count=st.integers(1, 4))
 def test_rows_do_not_depend_on_the_block(
     lines: list[bytes], block: int, count: int, tmp_path_factory: pytest.TempPathFactory
