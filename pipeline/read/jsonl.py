@@ -40,6 +40,8 @@ BLOCK: Final = 8 << 20
 BLOCK_LINES: Final = 50_000
 # Lines that teach the fields of the first block.
 _SAMPLE: Final = 64
+# A block that the quick way gave up is tried again in so many parts.
+_PARTS: Final = 16
 # Beyond this many fields, or this deep, a file is no table: line by line then.
 _MAX_FIELDS: Final = 200
 _MAX_NESTING: Final = 8
@@ -72,9 +74,7 @@ def read(stream: Stream, part: Slice, config: Config) -> Iterator[pa.RecordBatch
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        batch = reader.read(block, lines, index)
-        if batch is not None:
-            yield batch
+        yield from reader.read(block, lines, index)
         index += len(lines)
     if stream.fault:
         yield fault_row(part.file, index, stream.fault, raw=cut)
@@ -82,7 +82,7 @@ def read(stream: Stream, part: Slice, config: Config) -> Iterator[pa.RecordBatch
 
 def read_line(file: InputFile, line: bytes, index: int, config: Config) -> pa.RecordBatch:
     """The record of a line whose bytes are known."""
-    batch = _Reader(config, file.uri).read(line, [line], index)
+    batch = next(_Reader(config, file.uri).read(line, [line], index), None)
     return batch if batch is not None else fault_row(file, index, Fault("invalid-json", "the line is blank"), raw=line)
 
 
@@ -159,18 +159,24 @@ class _Reader:
         self._names = names(config)
         self._known: dict[str, pa.DataType | None] = {}
 
-    def read(self, block: bytes, lines: list[bytes], first: int) -> pa.RecordBatch | None:
-        """The records of some lines, of which the first has the number `first`; None when all are blank."""
+    def read(self, block: bytes, lines: list[bytes], first: int) -> Iterator[pa.RecordBatch]:
+        """The records of some lines, of which the first has the number `first`."""
         index: range | list[int] = range(first, first + len(lines))
         lines, index = _without_breaks(lines, index)
         if not lines:
-            return None
+            return
         if not self._known:
             self._learn(lines[:_SAMPLE])
         found = self._quick(block, lines, index)
-        if found is None:
-            found = self._exact(lines, index)
-        return assemble(found, self._config)
+        if found is not None:
+            yield assemble(found, self._config)
+            return
+        # One bad line spoils its part of the block only; and a part read the exact way teaches the fields of the next.
+        step = max(_SAMPLE, -(-len(lines) // _PARTS))
+        for start in range(0, len(lines), step):
+            some, numbers = lines[start : start + step], index[start : start + step]
+            part = self._quick(b"\n".join(some), some, numbers) or self._exact(some, numbers)
+            yield assemble(part, self._config)
 
     # The quick way
 

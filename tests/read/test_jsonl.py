@@ -75,7 +75,24 @@ def _line(record: dict[str, Any], ascii_only: bool) -> bytes:
     return json.dumps(record, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
 
 
-LINES = st.lists(st.builds(_line, OBJECTS, st.booleans()) | ODD_LINES, max_size=12)
+# Records of steady types, which the quick way should take.
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+STEADY = st.fixed_dictionaries(
+    {"text": WORDS},
+    optional={
+        "id": WORDS,
+        "published": WORDS | st.just("2017-02-28"),
+        "n": st.integers(-(2**63), 2**63 - 1) | st.none(),
+        "score": st.floats(0.1, 0.9),
+        "good": st.booleans() | st.none(),
+        "tags": st.lists(WORDS | st.none(), max_size=3),
+        "meta": st.fixed_dictionaries({}, optional={"a": WORDS | st.none(), "b": st.lists(st.lists(st.booleans()))}),
+        'a "name"': WORDS,
+    },
+)
+LINES = st.lists(st.builds(_line, STEADY, st.booleans()), max_size=12) | st.lists(
+    st.builds(_line, OBJECTS, st.booleans()) | ODD_LINES, max_size=12
+)
 
 
 def _rows(data: bytes, tmp: Path, monkeypatch: pytest.MonkeyPatch | None, **patches: Any) -> list[dict[str, Any]]:
