@@ -48,6 +48,7 @@ def test_what_was_written_is_well(tmp_path_factory: pytest.TempPathFactory, made
 
 def test_a_copy_is_well(whole: Path, tmp_path: Path) -> None:
     """A corpus may be copied anywhere, under any name; the report counts its files and bytes."""
+    assert check(whole).ok
     report = check(copy_of(whole, tmp_path / "copy"))
     assert report.ok
     files = [path for path in whole.rglob("*") if path.is_file()]

@@ -43,7 +43,7 @@ def test_find_reads_the_rows_asked_for(tmp_path: Path) -> None:
 
 def test_a_corpus_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
     """A wrong folder is an error that names it, and the right one where it is near."""
-    with pytest.raises(CorpusError, match="is no corpus: cannot read its manifest.json: No such file"):
+    with pytest.raises(CorpusError, match=r"is no corpus: cannot read its manifest\.json: No such file"):
         open_corpus(tmp_path)
     publish(tmp_path, ordinary(5))
     with pytest.raises(CorpusError, match=f"did you mean {tmp_path}/corpus"):

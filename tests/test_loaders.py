@@ -38,7 +38,7 @@ def rows(corpus: Path, table: str) -> int:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_pandas(corpus: Path, table: str) -> None:
-    """pandas reads the folder of a table."""
+    """With pandas, the folder of a table is read."""
     pandas = pytest.importorskip("pandas", reason=GROUP.format("pandas"))
     frame = pandas.read_parquet(corpus / table)
     assert len(frame) == rows(corpus, table)
@@ -73,7 +73,8 @@ def test_duckdb(corpus: Path, table: str) -> None:
         assert [column[0] for column in columns] == TABLES[table].names
         query = f"""
             SELECT r.text, d.origin.uri FROM '{corpus}/removed/*.parquet' r
-            JOIN '{corpus}/documents/*.parquet' d ON r.document_id = d.id WHERE d.source = 'Harbour Post' AND r.start = 8
+            JOIN '{corpus}/documents/*.parquet' d ON r.document_id = d.id
+            WHERE d.source = 'Harbour Post' AND r.start = 8
         """
         assert ("Subscribe to our letter.\n", "articles/000000.txt") in connection.execute(query).fetchall()
 

@@ -42,7 +42,7 @@ def test_an_unknown_id_is_named_before_anything_is_given(tmp_path: Path) -> None
     """One id that is not there is an error that names it, raised by the call itself."""
     corpus = publish(tmp_path, ordinary(20))
     known = next(restore(corpus)).id
-    with pytest.raises(UsageError, match="no record with the id ../../etc/passwd"):
+    with pytest.raises(UsageError, match=r"no record with the id \.\./\.\./etc/passwd"):
         restore(corpus, [known, "../../etc/passwd"])
 
 

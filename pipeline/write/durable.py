@@ -56,7 +56,7 @@ def new_file(target: Path) -> Iterator[IO[bytes]]:
     aside = target.with_name(f".{target.name}{TEMPORARY}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
     try:
-        with open(os.open(aside, flags, FILE_MODE), "wb") as file:
+        with os.fdopen(os.open(aside, flags, FILE_MODE), "wb") as file:
             yield file
             file.flush()
             os.fchmod(file.fileno(), FILE_MODE)

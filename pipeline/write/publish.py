@@ -64,7 +64,7 @@ def _places(source: str) -> list[Path]:
     """What an input means on the local disk: itself, and all that it matches as a glob."""
     if "://" in source:
         return []
-    matched = glob.glob(source, recursive=True) if glob.has_magic(source) else []
+    matched = glob.glob(source, recursive=True) if glob.has_magic(source) else []  # noqa: PTH207 - may be absolute
     return [Path(source), *map(Path, matched)]
 
 
@@ -98,7 +98,7 @@ def lock(output: Path) -> Iterator[None]:
 
 def _take(handle: int, output: Path) -> None:
     try:
-        import fcntl
+        import fcntl  # noqa: PLC0415 - not on Windows
     except ImportError:  # Windows, where renaming a link over a link does not work either
         msg = "publishing needs a POSIX system; on Windows use WSL"
         raise UsageError(msg) from None

@@ -57,7 +57,7 @@ def test_size_categories_are_the_words_of_the_hub(rows: int, name: str) -> None:
 
 
 def test_croissant_is_valid_and_reads_every_table(tmp_path: Path) -> None:
-    """mlcroissant finds no error in the metadata, and reads through it every row of every table."""
+    """Its library mlcroissant finds no error in the metadata, and reads through it every row of every table."""
     croissant = pytest.importorskip("mlcroissant", reason="mlcroissant is in the dependency group `loaders`")
     counts = write(tmp_path, ordinary(60), parts=3)
     dataset = croissant.Dataset(jsonld=str(tmp_path / "croissant.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -119,7 +120,8 @@ def test_the_manifest_lists_every_file(tmp_path: Path) -> None:
     files = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
     assert content["files"].keys() == files.keys() - {"manifest.json"}
     for name, entry in content["files"].items():
-        assert (entry["size"], entry["sha256"]) == file_digest(files[name])
+        data = files[name].read_bytes()
+        assert (entry["size"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
         assert entry.get("rows") == (pq.read_metadata(files[name]).num_rows if name.endswith("parquet") else None)
 
 
@@ -176,6 +178,26 @@ def test_a_file_name_that_is_no_text_does_not_break_the_manifest() -> None:
 json_values = st.recursive(
     st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=9
 )
+
+
+def test_a_manifest_can_be_read_and_compared_line_by_line() -> None:
+    """Each file and each input has a line of its own, below the digest, keys in order."""
+    data = manifest.render(
+        {"inputs": [{"uri": "b", "size": 1}, {"uri": "a"}], "format": 1, "files": {"z": {}, "c": {"rows": 2}}}
+    )
+    assert data.decode().splitlines()[2:] == [
+        '"files": {',
+        '"c": {"rows": 2},',
+        '"z": {}',
+        "},",
+        '"format": 1,',
+        '"inputs": [',
+        '{"size": 1, "uri": "b"},',
+        '{"uri": "a"}',
+        "]",
+        "}",
+    ]
+    assert data.endswith(b"\n}\n")
 
 
 @ON_DISK
