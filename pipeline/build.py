@@ -15,8 +15,9 @@ from pipeline.engine import Engine, Step, cores
 from pipeline.errors import PipelineError
 from pipeline.read import Discovery, discover, plan
 from pipeline.retry import last_build
-from pipeline.stages import ReadStep, StripStep, WriteStep, WriteTask, shard_task, versions
+from pipeline.stages import ReadStep, StripStep, WriteStep, WriteTask, shard_task, versions, with_templates
 from pipeline.strip.cleaner import load_cleaner
+from pipeline.strip.repetition import templates
 from pipeline.write import publish
 from pipeline.write.counts import PartCounts, total
 from pipeline.write.dataset import finish
@@ -67,6 +68,9 @@ def build(
         files = [file for build in again for file in build.files()]
         tasks = [shard_task(source, number, work, config) for number, source in enumerate(sources)]
         run("read", ReadStep(config), tasks)
+        sightings = [partial(shards.read_table, task.file("sightings")) for task in tasks]
+        known = templates(sightings, config.memory // 4)
+        tasks = [with_templates(task, known) for task in tasks]
         run("strip", StripStep(config), tasks)
         verdicts = dedupe.find(
             [partial(shards.read_table, task.file("fingerprints")) for task in tasks],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -17,7 +18,8 @@ from pipeline.errors import UsageError
 from pipeline.read import discover, plan, read_shard
 from pipeline.records import RECORDS
 from pipeline.stages import versions
-from pipeline.strip.cleaner import load_cleaner
+from pipeline.strip.cleaner import load_cleaner, sightings_of
+from pipeline.strip.repetition import SIGHTINGS, templates
 from pipeline.validate import validate
 from pipeline.write import publish
 from pipeline.write.counts import PartCounts, total
@@ -56,7 +58,9 @@ def read(inputs: Sequence[str], folder: Path, config: Config) -> int:
 
 def strip(source: Path, target: Path, config: Config) -> int:
     """Strip every record of a folder of shards."""
-    return _map(source, target, load_cleaner(config.rules, config.strictness).strip)
+    cleaner = load_cleaner(config.rules, config.strictness)
+    known = templates([partial(_sightings, file) for file in _shards(source)], config.memory)
+    return _map(source, target, lambda batch: cleaner.strip(batch, known))
 
 
 def validate_records(source: Path, target: Path) -> int:
@@ -102,6 +106,10 @@ def _map(source: Path, target: Path, function: Callable[[pa.RecordBatch], pa.Rec
         batches = (function(batch) for batch in shards.read_shard(file, RECORDS))
         rows += shards.write_shard(_shard(target, number), batches, RECORDS)
     return rows
+
+
+def _sightings(file: Path) -> pa.Table:
+    return pa.Table.from_batches([sightings_of(batch) for batch in shards.read_shard(file, RECORDS)], SIGHTINGS)
 
 
 def _fingerprints(file: Path) -> pa.Table:

@@ -15,20 +15,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from pipeline import dedupe, shards
 from pipeline.engine import blame_by_halves
 from pipeline.read import Shard, read_shard
 from pipeline.records import RECORDS
 from pipeline.retry import LastBuild
-from pipeline.strip.cleaner import load_cleaner
+from pipeline.strip.cleaner import load_cleaner, sightings_of
+from pipeline.strip.repetition import SIGHTINGS
 from pipeline.validate import quarantine, validate
 from pipeline.write.counts import PartCounts
 from pipeline.write.dataset import write_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from pipeline.config import Config
 
@@ -70,6 +74,7 @@ class ShardTask:
         source: what to read.
         rows: only these rows [low, high), when a guilty record is looked for.
         guilty: rows that killed a worker and are set aside.
+        templates: keys of the template lines that occur in it, once they are known.
     """
 
     number: int
@@ -79,10 +84,11 @@ class ShardTask:
     source: Shard | LastBuild
     rows: tuple[int, int] | None = None
     guilty: frozenset[int] = frozenset()
+    templates: NDArray[np.uint64] | None = None
 
     def file(self, stage: str) -> Path:
         """Where a stage's result for this shard lies."""
-        key = self.read_key if stage == "read" else self.strip_key
+        key = self.read_key if stage in ("read", "sightings") else self.strip_key
         return self.work / f"{key}.{stage}{shards.SUFFIX}"
 
     def __str__(self) -> str:
@@ -91,23 +97,38 @@ class ShardTask:
 
 @dataclass(frozen=True, slots=True)
 class ReadStep:
-    """Read one shard of the inputs into a file of records."""
+    """Read one shard of the inputs into a file of records, and note which lines were seen in which article."""
 
     config: Config
 
-    def __call__(self, task: ShardTask) -> int:
-        """Returns the number of records."""
+    def __call__(self, task: ShardTask) -> None:
+        """Writes the shard `read` and the shard `sightings`."""
         target = task.file("read")
-        if shards.is_finished(target):
-            return sum(len(batch) for batch in shards.read_shard(target, RECORDS))
+        if shards.is_finished(target) and shards.is_finished(task.file("sightings")):
+            return
         source = task.source
         batches = source.read(self.config) if isinstance(source, LastBuild) else read_shard(source, self.config)
-        return shards.write_shard(target, batches, RECORDS)
+        seen: list[pa.RecordBatch] = []
+        shards.write_shard(target, _sighted(batches, seen), RECORDS)
+        shards.write_shard(task.file("sightings"), seen, SIGHTINGS)
 
     def blame(self, task: ShardTask, dies: Callable[[ShardTask], bool]) -> ShardTask:
         """A reader works on bytes, not on records: nothing smaller than the shard to blame."""
         del dies
         return task
+
+
+def _sighted(batches: Iterable[pa.RecordBatch], seen: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        seen.append(sightings_of(batch))
+        yield batch
+
+
+def with_templates(task: ShardTask, known: NDArray[np.uint64]) -> ShardTask:
+    """The task with those template lines that occur in its shard: a new one elsewhere does not make it work again."""
+    own = np.intersect1d(shards.read_table(task.file("sightings")).column("line").to_numpy(), known)
+    key = key_of(task.strip_key, hashlib.sha256(own.tobytes()).hexdigest())
+    return dataclasses.replace(task, strip_key=key, templates=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +158,7 @@ class StripStep:
             if low == high:
                 continue
             part = _set_aside_guilty(batch.slice(low, high - low), first + low, task.guilty)
-            part = validate(clean(part))
+            part = validate(clean(part, task.templates))
             keys.append(dedupe.fingerprints(part, first + low))
             yield part
 

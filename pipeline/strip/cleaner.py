@@ -16,7 +16,10 @@ import pyarrow.compute as pc
 from pipeline.records import QUARANTINE, RULE_EVIDENCE, replace_columns
 from pipeline.strip import context, fields
 from pipeline.strip.cut import Spans, cut, line_spans, merge
+from pipeline.strip.judge import judge
 from pipeline.strip.lines import Lines, count_words, split_lines, string_buffer
+from pipeline.strip.model import LineModel, load_model
+from pipeline.strip.repetition import repeated, sightings, source_keys
 from pipeline.strip.rules import Hits, Rules, load_packs
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ def load_cleaner(rules: tuple[Path, ...], strictness: str) -> Cleaner:
     Raises:
         RuleError: a pack cannot be used.
     """
-    return Cleaner(load_packs(rules), strictness, _digest(rules))
+    return Cleaner(load_packs(rules), load_model(), strictness, _digest(rules))
 
 
 def _digest(folders: tuple[Path, ...]) -> str:
@@ -49,26 +52,37 @@ class Cleaner:
     """Strips batches of records; the same verdict for a text whatever batch it comes in.
 
     Attributes:
+        rules: all packs.
+        model: the learned line model.
+        threshold: log odds from which on the model removes a line alone.
         digest: of the user's rule packs.
     """
 
-    def __init__(self, rules: Rules, strictness: str, digest: str) -> None:
+    def __init__(self, rules: Rules, model: LineModel, strictness: str, digest: str) -> None:
         self.rules = rules
-        self.strictness = strictness
+        self.model = model
+        self.threshold = model.threshold(strictness)
         self.digest = digest
 
-    def strip(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def strip(self, batch: pa.RecordBatch, templates: NDArray[np.uint64] | None = None) -> pa.RecordBatch:
         """Cut the boilerplate out of every text that is still on its way to the documents.
 
         Fills `text` (now the clean text), `removed`, `captions`, `word_count`, `removed_ratio` and `flags`, and `title`,
         `byline` and `published` where the record came without. Nothing left of a text sets its row aside.
+
+        Args:
+            batch: rows of `records.RECORDS`.
+            templates: keys of lines that come back in a source, as `repetition.templates` gives them.
         """
         whole = batch.column("text")
         texts = _open_texts(batch)
         lines = split_lines(texts)
         hits = self.rules.match(lines)
         verdicts = context.decide(lines, hits, self.rules)
-        found = fields.find_fields(lines, verdicts, batch.column("title").to_pylist())
+        known = None if templates is None else repeated(lines, sources_of(batch), templates)
+        titles = fields.find_titles(lines, verdicts, batch.column("title").to_pylist())
+        verdicts = judge(lines, verdicts, self.model.score(lines), self.threshold, titles[titles >= 0], known)
+        found = fields.find_fields(lines, verdicts, titles)
         spans, evidence = self._spans(lines, hits, verdicts, found)
         clean, removed = cut(texts, spans, evidence)
         columns = {
@@ -137,6 +151,16 @@ class Cleaner:
             np.array(codes, np.int32)[chosen],
             np.full(len(chosen), _SPAN_SCORE, np.float32),
         )
+
+
+def sources_of(batch: pa.RecordBatch) -> NDArray[np.uint64]:
+    """A key for the source of each record, uint64[rows]."""
+    return source_keys(batch.column("source").to_pylist(), batch.column("url").to_pylist())
+
+
+def sightings_of(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Which lines of a batch that could be templates were seen in which article; rows of `repetition.SIGHTINGS`."""
+    return sightings(split_lines(_open_texts(batch)), sources_of(batch))
 
 
 def _open_texts(batch: pa.RecordBatch) -> pa.StringArray:

@@ -58,17 +58,15 @@ class Fields:
     published: list[datetime.date | None]
 
 
-def find_fields(lines: Lines, verdicts: Verdicts, known_titles: Sequence[str | None] | None = None) -> Fields:
-    """Find the titles, and read the values of all lines that verdicts label as moved.
+def find_fields(lines: Lines, verdicts: Verdicts, title_line: NDArray[np.int64]) -> Fields:
+    """Read the titles, and the values of all lines that verdicts label as moved.
 
     Args:
         lines: the lines of a batch.
         verdicts: the decision on them; documents over budget are left alone.
-        known_titles: the title each record came with, if any.
+        title_line: int64[documents], as `find_titles` gives it.
     """
     documents = len(lines.first) - 1
-    known = list(known_titles) if known_titles is not None else [None] * documents
-    title_line = _title_lines(lines, verdicts, known)
     fields = Fields(
         title_line, [None] * documents, [[] for _ in range(documents)], [None] * documents, [None] * documents
     )
@@ -91,8 +89,17 @@ def _read_moved(lines: Lines, label: int, line: int, fields: Fields) -> None:
         fields.published[document] = parse_date(text)
 
 
-def _title_lines(lines: Lines, verdicts: Verdicts, known: list[str | None]) -> NDArray[np.int64]:
-    """The title line of each document, -1 where there is none."""
+def find_titles(
+    lines: Lines, verdicts: Verdicts, known_titles: Sequence[str | None] | None = None
+) -> NDArray[np.int64]:
+    """The title line of each document, int64[documents], -1 where there is none.
+
+    Args:
+        lines: the lines of a batch.
+        verdicts: the decision of the rules; documents over budget are left alone.
+        known_titles: the title each record came with, if any.
+    """
+    known = list(known_titles) if known_titles is not None else [None] * (len(lines.first) - 1)
     result = np.full(len(known), -1, np.int64)
     if not len(lines):
         return result
@@ -107,7 +114,9 @@ def _title_lines(lines: Lines, verdicts: Verdicts, known: list[str | None]) -> N
         title = known[document]
         if title is not None:
             result[document] = _same_as_known(lines, near, title)
-        elif _looks_like_title(lines, kept, int(place[document]), high):
+        elif _has_company(lines, verdicts, kept, int(place[document]), low, high) and _looks_like_title(
+            lines, kept, int(place[document]), high
+        ):
             result[document] = near[0]
     return result
 
@@ -126,6 +135,28 @@ def _same_as_known(lines: Lines, near: NDArray[np.int64], title: str) -> int:
 
 def _letters(text: str) -> str:
     return "".join(sign for sign in unicodedata.normalize("NFKC", text).casefold() if sign.isalnum())
+
+
+def _has_company(
+    lines: Lines, verdicts: Verdicts, kept: NDArray[np.int64], place: int, low: int, high: int
+) -> bool:
+    """Whether something that comes with titles stands beside the first kept line.
+
+    A subheading at the head of an excerpt looks like a headline, and losing it is worse than leaving a headline in. So
+    something has to vouch for it: boilerplate before it, a caption, byline or date after it, a standfirst below it, or a
+    part of its line that a rule cuts.
+    """
+    line = int(kept[place])
+    if line > low or line in verdicts.span_line:
+        return True
+    if line + 1 < high and verdicts.label[line + 1] in (CAPTION, BYLINE, PUBLISHED):
+        return True
+    if place + 2 >= len(kept) or kept[place + 2] >= high:
+        return False
+    below, body = int(kept[place + 1]), int(kept[place + 2])
+    size = lines.end[below] - lines.start[below]
+    standfirst = _MIN_TITLE < size <= _MAX_TITLE and not _SENTENCE_ENDS[lines.buffer[lines.end[below] - 1]]
+    return bool(standfirst and lines.end[body] - lines.start[body] >= _BODY_LINE)
 
 
 def _looks_like_title(lines: Lines, kept: NDArray[np.int64], place: int, high: int) -> bool:

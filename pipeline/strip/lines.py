@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 _LINE_FEED, _CARRIAGE_RETURN = 0x0A, 0x0D
 
@@ -143,8 +142,8 @@ def _trim_far(
 
 def solid_bytes(buffer: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which bytes of UTF-8 text are neither white space, nor zero-width, nor an ASCII control character."""
-    solid = buffer > 0x20  # noqa: PLR2004 - the space
-    solid &= buffer != 0x7F  # noqa: PLR2004 - delete
+    solid = buffer > 0x20
+    solid &= buffer != 0x7F
     last = len(buffer) - 1
     for lead, second, thirds in _BLANKS:
         if lead not in buffer:

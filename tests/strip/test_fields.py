@@ -24,7 +24,8 @@ def rules() -> Rules:
 
 def _fields(rules: Rules, *documents: str, known: list[str | None] | None = None) -> fields.Fields:
     lines = split_lines(pa.array(list(documents), pa.string()))
-    return fields.find_fields(lines, context.decide(lines, rules.match(lines), rules), known)
+    verdicts = context.decide(lines, rules.match(lines), rules)
+    return fields.find_fields(lines, verdicts, fields.find_titles(lines, verdicts, known))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,162 @@
+"""What the learned model and repetition add to the verdicts of the rules.
+
+All steps look at every line of a batch at once. The margins are in log odds of the model and were chosen by
+cross-validation over publishers (docs/model.md).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pipeline.records import LABELS
+from pipeline.strip.context import BY_CONTEXT, BY_MODEL, BY_REPETITION, Verdicts, over_budget
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.strip.lines import Lines
+    from pipeline.strip.model import Scores
+
+# A line between two lines that go, or between one and the end of its document, follows them this far below the threshold.
+_FOLLOWS: Final = 1.3
+# A template line needs that much less of the model. On the benchmark no body line of 729 template lines came back in
+# three articles of one publisher; recurring subheadings ("What we know") are why the model still has a say.
+_REPEATED: Final = 3.0
+
+# Whole-page text: many lines, half of them junk, and most of the first ones. There body stands out, and a lower
+# threshold by `_PAGE_EASE` loses little of it.
+_PAGE_LINES: Final = 60
+_PAGE_SHARE: Final = 0.5
+_PAGE_HEAD: Final = 8
+_PAGE_HEAD_SHARE: Final = 0.6
+_PAGE_EASE: Final = 1.6
+_PAGE_FOLLOWS: Final = 0.7
+
+# A list that the model alone would take, and no rule speaks against any of it, is a list of the article itself
+# (nominees, results, ingredients): more than so many lines, that share of the document, next to no line hit by a rule.
+_OWN_LIST_LINES: Final = 12
+_OWN_LIST_SHARE: Final = 0.2
+_OWN_LIST_RULED: Final = 0.08
+
+# The score of a line where model or context decided, squeezed into 0 to 1.
+_OTHER: Final = LABELS.index("other")
+
+# A post quoted in full in the article: its text, then who wrote it and when.
+_POST: Final = re.compile(rb"pic\.twitter\.com/|\xe2\x80\x94 ?[^\n]{1,80}\(@\w{1,20}\)")
+
+
+def judge(
+    lines: Lines,
+    verdicts: Verdicts,
+    scores: Scores,
+    threshold: float,
+    titles: NDArray[np.int64],
+    repeated: NDArray[np.bool_] | None = None,
+) -> Verdicts:
+    """Add the lines that go by the model to those that go by rules.
+
+    Args:
+        lines: the lines of a batch.
+        verdicts: of the rules.
+        scores: of the model.
+        threshold: log odds from which on the model removes a line alone.
+        titles: lines that are titles: they move to a column and are no business of the model.
+        repeated: bool[lines], template lines of the line's source; None when nothing was counted.
+    """
+    ruled = verdicts.label > 0
+    again = np.zeros(len(lines), dtype=bool) if repeated is None else repeated
+    score = scores.score + np.where(again, np.float32(_REPEATED), np.float32(0))
+    page = _pages(lines, ruled | (score >= threshold))[lines.document]
+    goes = score >= np.where(page, threshold - _PAGE_EASE, threshold)
+    follows = score >= np.where(page, threshold - _PAGE_EASE - _PAGE_FOLLOWS, threshold - _FOLLOWS)
+    followers = follows & ~(ruled | goes) & _between_removed(lines, ruled | goes)
+    added = (goes | followers) & ~ruled
+    added &= ~_own_lists(lines, ruled, added)[lines.document]
+    added[_posts(lines, added)] = False
+    added[titles] = False
+    return _with_added(lines, verdicts, scores, added, followers, again)
+
+
+def _pages(lines: Lines, goes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which documents are text of whole pages, bool[documents]."""
+    count = np.diff(lines.first)
+    place = np.arange(len(lines)) - lines.first[lines.document]
+    head = place < _PAGE_HEAD
+    gone = np.bincount(lines.document, goes, len(count))
+    gone_head = np.bincount(lines.document, goes & head, len(count))
+    heads = np.minimum(count, _PAGE_HEAD)
+    return (count >= _PAGE_LINES) & (gone > _PAGE_SHARE * count) & (gone_head >= _PAGE_HEAD_SHARE * heads)
+
+
+def _between_removed(lines: Lines, goes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether both neighbours of each line go; the ends of a document count as going."""
+    before, after = np.ones(len(goes), dtype=bool), np.ones(len(goes), dtype=bool)
+    before[1:] = goes[:-1]
+    after[:-1] = goes[1:]
+    written = np.flatnonzero(np.diff(lines.first))
+    before[lines.first[written]] = True
+    after[lines.first[written + 1] - 1] = True
+    return before & after
+
+
+def _own_lists(lines: Lines, ruled: NDArray[np.bool_], added: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The documents whose model-only lines are a list of their own, bool[documents]."""
+    count = np.diff(lines.first)
+    by_model = np.bincount(lines.document, added, len(count))
+    by_rule = np.bincount(lines.document, ruled, len(count))
+    many = by_model > np.maximum(_OWN_LIST_LINES, _OWN_LIST_SHARE * count)
+    return many & (by_rule < _OWN_LIST_RULED * by_model)
+
+
+def _posts(lines: Lines, added: NDArray[np.bool_]) -> list[int]:
+    """The lines to be added that are embedded posts; only lines with an at sign or a picture link are looked at."""
+    signs = np.flatnonzero(lines.buffer == ord("@"))
+    owner = np.unique(np.searchsorted(lines.begin, signs, side="right") - 1) if len(lines) else signs
+    suspects = owner[(owner >= 0) & added[owner]] if len(owner) else owner
+    return [line for line in suspects.tolist() if _POST.search(lines.text(line))]
+
+
+def _with_added(
+    lines: Lines,
+    verdicts: Verdicts,
+    scores: Scores,
+    added: NDArray[np.bool_],
+    followers: NDArray[np.bool_],
+    repeated: NDArray[np.bool_],
+) -> Verdicts:
+    """The verdicts with the added lines in, within the budget of each document."""
+    label = verdicts.label.copy()
+    label[added] = np.where(scores.label[added] > 0, scores.label[added], _OTHER)
+    evidence = verdicts.evidence.copy()
+    evidence[added] |= BY_MODEL
+    evidence[added & followers] |= BY_CONTEXT
+    evidence[(label > 0) & repeated] |= BY_REPETITION
+    heavy = verdicts.heavy | over_budget(lines, label)
+    label[heavy[lines.document]] = 0
+    score = np.where(added, _probability(scores.score), verdicts.score).astype(np.float32)
+    spans = (label[verdicts.span_line] == 0) & ~heavy[lines.document[verdicts.span_line]]
+    return replace(
+        verdicts,
+        label=label,
+        evidence=evidence,
+        score=score,
+        heavy=heavy,
+        span_line=verdicts.span_line[spans],
+        span_start=verdicts.span_start[spans],
+        span_end=verdicts.span_end[spans],
+        span_target=verdicts.span_target[spans],
+    )
+
+
+# The logistic function at every 1/16 of a log odd from -16 to 16: looked up, so that no machine's `exp` has a say.
+_STEPS: Final = 16
+_LOGISTIC: Final = np.round(1 / (1 + np.exp(-np.arange(-16 * _STEPS, 16 * _STEPS + 1) / _STEPS)), 4).astype(np.float32)
+
+
+def _probability(score: NDArray[np.float32]) -> NDArray[np.float32]:
+    place = np.floor(np.clip(score, -16, 16) * np.float32(_STEPS)).astype(np.int64) + 16 * _STEPS
+    return _LOGISTIC[place]
