@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from pipeline.strip.plain import begins_with_quote
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -73,6 +75,8 @@ def _last_line(
     last = start
     for line in range(start + 1, limit):
         if line in stops or lines.end[line] - lines.start[line] > rule.block.line_max_length:
+            break
+        if rule.block.unquoted and begins_with_quote(lines.text(line)):
             break
         if line in ends:
             return line

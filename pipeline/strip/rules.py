@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from pipeline.records import LABELS
+from pipeline.strip.candidates import Candidates
 from pipeline.strip.packs import (
     DEFAULT_MAX_LENGTH,
     Block,
@@ -22,9 +23,11 @@ from pipeline.strip.packs import (
     compile_pattern,
     expand,
     expand_definitions,
+    loosened,
     read_packs,
 )
-from pipeline.strip.prefilter import required_words
+from pipeline.strip.plain import begins_with_quote, original_offset, plain
+from pipeline.strip.prefilter import Needs, needs_of
 from pipeline.strip.wordkeys import WordKeys, find_word_keys
 
 if TYPE_CHECKING:
@@ -36,32 +39,11 @@ if TYPE_CHECKING:
 
     from pipeline.strip.lines import Lines
 
-# Of a line longer than both together, patterns see its first and last bytes with a line break between them: what is in
-# the middle of a long line is body.
-HEAD_BYTES: Final = 240
-TAIL_BYTES: Final = 240
-# A pattern without words of its own is tried on lines up to this length only.
-WORDLESS_MAX_LENGTH: Final = 60
 # Lines up to this length come back often enough to remember what matched them.
 _REMEMBERED_MAX_LENGTH: Final = 160
 _REMEMBERED_LINES: Final = 1 << 16
 
 _NO_LIMIT: Final = 1 << 40
-
-# Typographic forms that patterns need not know: they see the plain sign.
-_PLAIN: Final = (
-    (b"\xe2\x80\x98", b"'"),
-    (b"\xe2\x80\x99", b"'"),
-    (b"\xe2\x80\x9c", b'"'),
-    (b"\xe2\x80\x9d", b'"'),
-    (b"\xe2\x80\xaf", b" "),
-    (b"\xe2\x80\x8b", b""),
-    (b"\xc2\xa0", b" "),
-    (b"\xc2\xad", b""),
-)
-
-# What a line that quotes somebody begins with, in plain form.
-_OPENING_QUOTES: Final = (b'"', b"'", "\u00ab".encode(), "\u201e".encode(), "\u201a".encode())
 
 
 class Hits(NamedTuple):
@@ -116,6 +98,7 @@ class _Probe:
     """One compiled pattern of a target."""
 
     regexp: re2._Regexp
+    loose: re2._Regexp  # matches whatever `regexp` matches, and costs a tenth
     target: int
     cut: int  # number of the group to cut, 0 for the whole match, -1 for the whole line
 
@@ -140,16 +123,16 @@ class Rules:
 
     def __post_init__(self) -> None:
         self._where: list[Where] = []
-        requirements: list[list[frozenset[int]]] = []
+        needs: list[Needs] = []
         for pack in self.packs:
             fragments = expand_definitions(pack.define, pack.label)
             label = LABELS.index(pack.label)
             for rule in pack.rule:
                 target = Target(rule.id, label, "rule", rule.strength == "strong", rule.span)
-                self._add(target, rule.patterns, _rule_where(rule), fragments, requirements)
+                self._add(target, rule.patterns, _rule_where(rule), fragments, needs)
             for block in pack.block:
-                self._add_block(block, label, fragments, requirements)
-        self._index_words(requirements)
+                self._add_block(block, label, fragments, needs)
+        self._index = Candidates(needs)
         self._index_places()
 
     def __reduce__(self) -> tuple[type[Rules], tuple[tuple[Pack, ...]]]:
@@ -174,7 +157,7 @@ class Rules:
         patterns: Sequence[str],
         where: Where,
         fragments: dict[str, str],
-        requirements: list[list[frozenset[int]]],
+        needs: list[Needs],
     ) -> int:
         """Register a target and its patterns; its number, or -1 if there are no patterns."""
         if not patterns:
@@ -187,37 +170,19 @@ class Rules:
             whole = expand(pattern, fragments, place)
             regexp = compile_pattern(whole, place)
             cut = int(regexp.groupindex.get("cut", 0)) if target.span else -1
-            self._probes.append(_Probe(regexp, number, cut))
-            requirements.append(required_words(whole))
+            self._probes.append(_Probe(regexp, compile_pattern(loosened(whole), place), number, cut))
+            needs.append(needs_of(whole))
         return number
 
-    def _add_block(
-        self, block: Block, label: int, fragments: dict[str, str], requirements: list[list[frozenset[int]]]
-    ) -> None:
+    def _add_block(self, block: Block, label: int, fragments: dict[str, str], needs: list[Needs]) -> None:
         numbers = {}
         for part in ("starts", "ends", "inner", "stops"):
             where = block.where if part == "starts" else Where(max_length=block.line_max_length)
             if where.max_length is None:
                 where = where.model_copy(update={"max_length": block.line_max_length})
             target = Target(block.id, label, part)
-            numbers[part] = self._add(target, block.patterns(part), where, fragments, requirements)
+            numbers[part] = self._add(target, block.patterns(part), where, fragments, needs)
         self.blocks.append(BlockRule(block, label, **numbers))
-
-    def _index_words(self, requirements: list[list[frozenset[int]]]) -> None:
-        """Lookup tables from word keys to the requirements that ask for them."""
-        keys = sorted({key for sets in requirements for keys in sets for key in keys})
-        self._key = np.array(keys, np.uint64)
-        self._multiplier, self._shift, self._table = _perfect_table(self._key)
-        by_word: list[list[int]] = [[] for _ in keys]
-        place = {key: number for number, key in enumerate(keys)}
-        for probe, sets in enumerate(requirements):
-            for half, required in enumerate(sets):
-                for key in required:
-                    by_word[place[key]].append(2 * probe + half)
-        self._asked = np.array([asked for entry in by_word for asked in sorted(entry)], np.int64)
-        self._asked_first = np.concatenate([[0], np.cumsum([len(entry) for entry in by_word])]).astype(np.int64)
-        self._needed = np.array([len(sets) for sets in requirements], np.int64)
-        self._wordless = np.flatnonzero(self._needed == 0)
 
     def _index_places(self) -> None:
         longest = [_NO_LIMIT if where.max_length is None else where.max_length for where in self._where]
@@ -225,43 +190,39 @@ class Rules:
         self._min_length = np.array([where.min_length for where in self._where], np.int64)
         self._head = np.array([where.head for where in self._where], np.int64)
         self._tail = np.array([where.tail for where in self._where], np.int64)
+        self._part_of = np.full(len(self.targets), len(self.blocks), np.int64)  # the last number stands for no block
+        self._opens = np.zeros(len(self.targets), np.bool_)
+        for number, block in enumerate(self.blocks):
+            for part in (block.starts, block.ends, block.inner, block.stops):
+                if part >= 0:
+                    self._part_of[part] = number
+            self._opens[block.starts] = True
         self._probe_target = np.array([probe.target for probe in self._probes], np.int64)
 
     # -- matching ------------------------------------------------------------------------------------------------------
 
     def _candidates(self, lines: Lines, words: WordKeys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs of line and probe that have all words the probe asks for, ordered by line, then probe."""
-        if not len(lines) or not self._probes:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        line, word = self._known_words(lines, words)
-        count = self._asked_first[word + 1] - self._asked_first[word]
-        line = np.repeat(line, count)
-        asked = self._asked[np.repeat(self._asked_first[word] - np.cumsum(count) + count, count) + np.arange(len(line))]
-        pairs = _unique(line * (2 * len(self._probes)) + asked) >> 1
-        pairs, halves = _count_equal(pairs)
-        pairs = pairs[halves == self._needed[pairs % len(self._probes)]]
-        pairs = _unique(np.concatenate([pairs, self._wordless_pairs(lines)]))
-        line, probe = np.divmod(pairs, len(self._probes))
+        """Pairs of line and probe worth a search, ordered by line, then probe.
+
+        What is remembered of a short line holds in any place, so only long lines are judged here by where they stand,
+        and only they are spared the parts of blocks that do not begin in their document.
+        """
+        line, probe = self._index.find(lines, words)
         length = lines.end[line] - lines.start[line]
         target = self._probe_target[probe]
         fits = (self._min_length[target] <= length) & (length <= self._max_length[target])
+        here = self._stands(lines, line, target) & self._block_may_begin(lines, line, target)
+        fits &= (length <= _REMEMBERED_MAX_LENGTH) | here
         return line[fits], probe[fits]
 
-    def _known_words(self, lines: Lines, words: WordKeys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Line and word number of every word that some probe asks for and that patterns can see."""
-        if not len(self._key):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        slot = self._table[(words.key * self._multiplier) >> self._shift]
-        known = np.flatnonzero(self._key[slot] == words.key)
-        word, start = slot[known].astype(np.int64), words.start[known]
-        line = np.searchsorted(lines.start, start, "right") - 1
-        before, after = start - lines.start[line], lines.end[line] - start
-        seen = (after > 0) & ((before < HEAD_BYTES) | (after <= TAIL_BYTES))
-        return line[seen], word[seen]
-
-    def _wordless_pairs(self, lines: Lines) -> NDArray[np.int64]:
-        short = np.flatnonzero(lines.end - lines.start <= WORDLESS_MAX_LENGTH)
-        return (short[:, None] * len(self._probes) + self._wordless[None, :]).ravel()
+    def _block_may_begin(self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """False for the inner parts of a block whose opener cannot be in the same document."""
+        block = self._part_of[target]
+        documents = len(lines.first) - 1
+        place = block * documents + lines.document[line]
+        begins = np.zeros((len(self.blocks) + 1) * documents, np.bool_)
+        begins[place[self._opens[target]]] = True
+        return (block == len(self.blocks)) | begins[place]
 
     def _search(self, lines: Lines, line: NDArray[np.int64], probe: NDArray[np.int64]) -> list[tuple[int, _Found]]:
         """Run RE2 over the candidates, line by line."""
@@ -283,11 +244,13 @@ class Rules:
     def _search_one(self, content: bytes, probes: Iterable[int]) -> tuple[_Found, ...]:
         """All matches in one line, one for each target."""
         subject = plain(content)
-        quoted = subject.startswith(_OPENING_QUOTES)
+        quoted = begins_with_quote(content)
         matches: dict[int, _Found] = {}
         for number in probes:
             probe = self._probes[number]
             if probe.target in matches or (quoted and self._where[probe.target].unquoted):
+                continue
+            if probe.loose.search(subject) is None:
                 continue
             hit = probe.regexp.search(subject)
             if hit is not None:
@@ -298,13 +261,16 @@ class Rules:
         """The matches that stand where their rule wants them."""
         table = np.array([(line, *match) for line, match in found], np.int64).reshape(-1, 4)
         line, target = table[:, 0], table[:, 1]
+        keep = self._stands(lines, line, target)
+        base = lines.start[line]
+        return Hits(line[keep], target[keep].astype(np.int32), (base + table[:, 2])[keep], (base + table[:, 3])[keep])
+
+    def _stands(self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each line stands where its target wants it in the document."""
         document = lines.document[line]
         head = line - lines.first[document] < self._head[target]
         tail = lines.first[document + 1] - line <= self._tail[target]
-        anywhere = (self._head[target] == 0) & (self._tail[target] == 0)
-        keep = head | tail | anywhere
-        base = lines.start[line]
-        return Hits(line[keep], target[keep].astype(np.int32), (base + table[:, 2])[keep], (base + table[:, 3])[keep])
+        return head | tail | ((self._head[target] == 0) & (self._tail[target] == 0))
 
 
 def load_packs(directories: Sequence[Path] = ()) -> Rules:
@@ -314,18 +280,6 @@ def load_packs(directories: Sequence[Path] = ()) -> Rules:
         RuleError: names the file, the rule where there is one, and what to do.
     """
     return Rules(tuple(read_packs(tuple(directories)).values()))
-
-
-def plain(content: bytes) -> bytes:
-    """What patterns see of a line: plain quotation marks and blanks, and only head and tail of a long line."""
-    if len(content) > HEAD_BYTES + TAIL_BYTES:
-        head = content[:HEAD_BYTES].decode("utf-8", "ignore").encode()
-        tail = content[-TAIL_BYTES:].decode("utf-8", "ignore").encode()
-        content = head + b"\n" + tail
-    if not content.isascii():
-        for fancy, simple in _PLAIN:
-            content = content.replace(fancy, simple)
-    return content
 
 
 def _rule_where(rule: Rule) -> Where:
@@ -341,62 +295,7 @@ def _found(probe: _Probe, hit: re2._Match, content: bytes) -> _Found:
     start, end = hit.span(probe.cut)
     if start < 0:  # the group took no part in the match
         start, end = hit.span()
-    return _Found(probe.target, _original_offset(content, start), _original_offset(content, end))
-
-
-def _original_offset(content: bytes, offset: int) -> int:
-    """Where an offset in `plain(content)` lies in `content`."""
-    long = len(content) > HEAD_BYTES + TAIL_BYTES
-    head = len(plain(content[:HEAD_BYTES].decode("utf-8", "ignore").encode())) if long else 0
-    if long and offset > head:
-        whole = len(plain(content))
-        return len(content) - _advance(content[::-1], whole - offset, reverse=True)
-    return _advance(content, offset, reverse=False)
-
-
-def _advance(content: bytes, count: int, *, reverse: bool) -> int:
-    """How many bytes of the original stand for the first `count` bytes of its plain form."""
-    forms = [(fancy[::-1] if reverse else fancy, len(simple)) for fancy, simple in _PLAIN]
-    place = 0
-    while count > 0:
-        for fancy, width in forms:
-            if content.startswith(fancy, place):
-                place += len(fancy)
-                count -= width
-                break
-        else:
-            place += 1
-            count -= 1
-    return place
-
-
-def _perfect_table(keys: NDArray[np.uint64]) -> tuple[np.uint64, np.uint64, NDArray[np.uint16]]:
-    """A hash table without collisions: multiplier, shift, and the number of the key in each slot (0 where empty)."""
-    bits = max(12, int(np.ceil(np.log2(max(len(keys), 1) ** 2 / 4 + 1))))
-    bits = min(bits, 18)
-    shift = np.uint64(64 - bits)
-    generator = np.random.Generator(np.random.PCG64(7))
-    while True:
-        for _ in range(200):
-            multiplier = np.uint64(int(generator.integers(1 << 62, 1 << 63)) | 1)
-            slots = (keys * multiplier) >> shift
-            if len(np.unique(slots)) == len(keys):
-                table = np.zeros(1 << bits, np.uint16)
-                table[slots] = np.arange(len(keys), dtype=np.uint16)
-                return multiplier, shift, table
-        bits += 1
-        shift = np.uint64(64 - bits)
-
-
-def _unique(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    values = np.sort(values)
-    return values[np.flatnonzero(np.diff(values, prepend=-1))]
-
-
-def _count_equal(values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct values of a sorted array and how often each stands in it."""
-    first = np.flatnonzero(np.diff(values, prepend=-1))
-    return values[first], np.diff(first, append=len(values))
+    return _Found(probe.target, original_offset(content, start), original_offset(content, end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""The words of a whole batch as integer keys, found without splitting any text into strings.
+r"""The words of a whole batch as integer keys, found without splitting any text into strings.
 
 A word is a run of ASCII letters; every other byte, letters beyond ASCII included, separates. Its key is its first six
 letters in lower case, so `Subscribe` and `subscription` share one. Six letters keep the keys selective and let a rule
-that ends in an open stem (`newsletter\\w*`) still be found by its words.
+that ends in an open stem (`newsletter\w*`) still be found by its words.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 KEY_LETTERS: Final = 6
 
 _MASKS: Final = np.array([(1 << (8 * length)) - 1 for length in range(KEY_LETTERS + 1)], np.uint64)
+# Odd numbers that spread the bits of a key (golden ratio, and a prime of xxHash); the top bit tells pairs from words.
+_PAIR_FIRST, _PAIR_SECOND = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+_PAIR: Final = np.uint64(1 << 63)
 _LOWER: Final = np.uint64(0x2020202020202020)
 
 
@@ -63,6 +66,21 @@ def word_key(word: str) -> int:
     True
     """
     return int.from_bytes(word.lower()[:KEY_LETTERS].encode("ascii"), "little")
+
+
+def pair_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """uint64[words - 1], the key of each word together with the next one."""
+    return (key[:-1] * _PAIR_FIRST ^ key[1:] * _PAIR_SECOND) | _PAIR
+
+
+def pair_key(first: int, second: int) -> int:
+    """The key of two words side by side, as `pair_keys` gives it.
+
+    >>> words = np.array([word_key("sign"), word_key("up")], np.uint64)
+    >>> pair_key(word_key("sign"), word_key("up")) == int(pair_keys(words)[0])
+    True
+    """
+    return int(pair_keys(np.array([first, second], np.uint64))[0])
 
 
 def _eight_bytes(buffer: NDArray[np.uint8], start: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import pickle
 import random
 import string
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import re2
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.records import LABELS
+from pipeline.strip import prefilter
 from pipeline.strip.examples import check_examples
 from pipeline.strip.lines import split_lines
 from pipeline.strip.packs import Pack, compile_pattern
-from pipeline.strip.prefilter import required_words
-from pipeline.strip.rules import HEAD_BYTES, TAIL_BYTES, Rules, list_rules, load_packs, plain
-from pipeline.strip.wordkeys import find_word_keys, word_key
+from pipeline.strip.prefilter import FIRST, LAST, needs_of
+from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES, plain
+from pipeline.strip.rules import Rules, list_rules, load_packs
+from pipeline.strip.wordkeys import find_word_keys, pair_key, word_key
 
 
 @pytest.fixture(scope="module")
@@ -138,17 +141,22 @@ _PATTERNS = st.lists(st.tuples(_ATOMS, st.sampled_from(["", "", "?", "*", "+", "
 )
 
 
+@settings(max_examples=1500, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
 @given(
     _PATTERNS,
     st.lists(st.sampled_from(["a", "b", "bc", "sign", "news", "up", " ", "é", "-", "9", "A"]), max_size=9).map("".join),
 )
 def test_the_prefilter_never_loses_a_match(pattern: str, text: str) -> None:
-    """Whatever RE2 matches holds a word of every required set."""
-    if compile_pattern(pattern, "test").search(text.encode()) is None:
-        return
-    keys = set(find_word_keys(np.frombuffer(text.encode(), np.uint8)).key.tolist())
-    for required in required_words(pattern):
-        assert keys & required, (pattern, text)
+    """Whatever RE2 matches holds a word of every required set, in its place, however coarse the approximation."""
+    assume(compile_pattern(pattern, "test").search(text.encode()) is not None)
+    words = find_word_keys(np.frombuffer(text.encode(), np.uint8)).key.tolist()
+    pairs = (pair_key(one, other) for one, other in pairwise(words))
+    keys = {*words, *pairs, *(word | FIRST for word in words[:1]), *(word | LAST for word in words[-1:])}
+    for most in (3, 12, 400):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(prefilter, "_MOST_STRINGS", most)
+            for required in needs_of(pattern).words:
+                assert keys & required, (pattern, text, most)
 
 
 @given(st.text(alphabet=_SIGNS, max_size=40))

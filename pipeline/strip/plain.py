@@ -1,0 +1,67 @@
+"""What patterns see of a line, and the way back from there to the bytes of the input."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Of a line longer than both together, patterns see its first and last bytes with a line break between them: what is in
+# the middle of a long line is body.
+HEAD_BYTES: Final = 240
+TAIL_BYTES: Final = 240
+
+# Typographic forms that patterns need not know: they see the plain sign.
+_PLAIN: Final = (
+    (b"\xe2\x80\x98", b"'"),
+    (b"\xe2\x80\x99", b"'"),
+    (b"\xe2\x80\x9c", b'"'),
+    (b"\xe2\x80\x9d", b'"'),
+    (b"\xe2\x80\xaf", b" "),
+    (b"\xe2\x80\x8b", b""),
+    (b"\xc2\xa0", b" "),
+    (b"\xc2\xad", b""),
+)
+# What a line that quotes somebody begins with.
+_OPENING_QUOTES: Final = tuple(sign.encode() for sign in "\"'\u201c\u2018\u00ab\u201e\u201a")
+
+
+def begins_with_quote(content: bytes) -> bool:
+    """Whether the first sign is a quotation mark: somebody is speaking in the line."""
+    return content.startswith(_OPENING_QUOTES)
+
+
+def plain(content: bytes) -> bytes:
+    """A line with plain quotation marks and blanks; of a long one only head and tail."""
+    if len(content) > HEAD_BYTES + TAIL_BYTES:
+        head = content[:HEAD_BYTES].decode("utf-8", "ignore").encode()
+        tail = content[-TAIL_BYTES:].decode("utf-8", "ignore").encode()
+        content = head + b"\n" + tail
+    if not content.isascii():
+        for fancy, simple in _PLAIN:
+            content = content.replace(fancy, simple)
+    return content
+
+
+def original_offset(content: bytes, offset: int) -> int:
+    """Where an offset in `plain(content)` lies in `content`."""
+    long = len(content) > HEAD_BYTES + TAIL_BYTES
+    head = len(plain(content[:HEAD_BYTES].decode("utf-8", "ignore").encode())) if long else 0
+    if long and offset > head:
+        whole = len(plain(content))
+        return len(content) - _advance(content[::-1], whole - offset, reverse=True)
+    return _advance(content, offset, reverse=False)
+
+
+def _advance(content: bytes, count: int, *, reverse: bool) -> int:
+    """How many bytes of the original stand for the first `count` bytes of its plain form."""
+    forms = [(fancy[::-1] if reverse else fancy, len(simple)) for fancy, simple in _PLAIN]
+    place = 0
+    while count > 0:
+        for fancy, width in forms:
+            if content.startswith(fancy, place):
+                place += len(fancy)
+                count -= width
+                break
+        else:
+            place += 1
+            count -= 1
+    return place
