@@ -34,10 +34,10 @@ class _Folder(click.Path):
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
-        path = super().convert(value, param, ctx)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:
-            os.path.realpath(path).encode()
+            str(path.resolve()).encode()
         except UnicodeEncodeError:
             self.fail(f"{os.fsencode(path)!r} is not UTF-8; choose a folder whose path is", param, ctx)
         return path
@@ -46,7 +46,7 @@ class _Folder(click.Path):
 class _Command(click.Command):
     """A command that turns the library's errors into one clear line and their exit code."""
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()  # what cannot be written shows now, not when the interpreter goes
@@ -93,8 +93,9 @@ class _Group(click.Group):
 def main() -> None:
     """Turn scraped news articles into a clean Parquet corpus.
 
-    `pipeline build` strips newsletter prompts, donation appeals, links to other stories and other boilerplate, validates
-    every record, sets duplicates aside and publishes a dataset. What was removed is in a ledger; nothing is lost.
+    `pipeline build` strips newsletter prompts, donation appeals, links to other stories and other boilerplate,
+    validates every record, sets duplicates aside and publishes a dataset. What was removed is in a ledger; nothing is
+    lost.
     """
     # A file name that is no text, or a terminal that knows only ASCII, is no reason to fail.
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -129,7 +130,7 @@ def _build_settings(command: Callable[..., None]) -> Callable[..., None]:
     return _settings(command)
 
 
-def _config(file: Path | None, **options: Any) -> Config:  # noqa: ANN401 - option values as click gives them
+def _config(file: Path | None, **options: Any) -> Config:
     from pipeline.config import load
 
     return load(file, options)
@@ -159,7 +160,7 @@ def build(
     *,
     retry: bool,
     as_json: bool,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> None:
     """Build a clean corpus from INPUT (default: seeds/) and publish it in the output folder.
 
@@ -218,9 +219,9 @@ def _summary(built: Built) -> dict[str, Any]:
 
 
 def _in_words(summary: dict[str, Any]) -> str:
+    tables = f"{summary['documents']} documents + {summary['duplicates']} duplicates"
     lines = [
-        f"{summary['records']} records = {summary['documents']} documents + {summary['duplicates']} duplicates"
-        f" + {summary['quarantine']} in quarantine",
+        f"{summary['records']} records = {tables} + {summary['quarantine']} in quarantine",
         f"{summary['removed_spans']} spans removed" + _listed(summary["removed_by_label"]),
     ]
     if summary["quarantine"]:
@@ -242,7 +243,7 @@ def _listed(counts: dict[str, int]) -> str:
 @click.option("--encoding", help="Encoding of a file that is not UTF-8, such as cp1252.")
 @click.option("--explain", is_flag=True, help="Show every line with its verdict and the reason.")
 @_JSON
-def clean(file: Path, config: Path | None, *, explain: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+def clean(file: Path, config: Path | None, *, explain: bool, as_json: bool, **options: Any) -> None:
     """Clean one article: text in (FILE, or standard input), clean text out."""
     settings = _config(config, **options)
     from pipeline.read import decode
@@ -376,7 +377,7 @@ _TO: Final = click.option("-o", "--output", "target", type=_Folder(), required=T
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
 @_TO
 @_build_settings
-def read(inputs: tuple[str, ...], target: Path, config: Path | None, **options: Any) -> None:  # noqa: ANN401
+def read(inputs: tuple[str, ...], target: Path, config: Path | None, **options: Any) -> None:
     """First stage: read INPUT into a folder of shards."""
     settings = _config(config, **options)
     from pipeline import folders
@@ -388,7 +389,7 @@ def read(inputs: tuple[str, ...], target: Path, config: Path | None, **options: 
 @_SHARDS
 @_TO
 @_settings
-def strip(source: Path, target: Path, config: Path | None, **options: Any) -> None:  # noqa: ANN401
+def strip(source: Path, target: Path, config: Path | None, **options: Any) -> None:
     """Second stage: cut the boilerplate out of every record of SHARDS."""
     settings = _config(config, **options)
     from pipeline import folders
@@ -410,7 +411,7 @@ def validate(source: Path, target: Path) -> None:
 @_SHARDS
 @_TO
 @_build_settings
-def dedupe(source: Path, target: Path, config: Path | None, **options: Any) -> None:  # noqa: ANN401
+def dedupe(source: Path, target: Path, config: Path | None, **options: Any) -> None:
     """Fourth stage: set the duplicates among the records of SHARDS aside."""
     settings = _config(config, **options)
     from pipeline import folders
@@ -422,7 +423,7 @@ def dedupe(source: Path, target: Path, config: Path | None, **options: Any) -> N
 @_SHARDS
 @_OUTPUT
 @_build_settings
-def write(source: Path, output: Path, config: Path | None, **options: Any) -> None:  # noqa: ANN401
+def write(source: Path, output: Path, config: Path | None, **options: Any) -> None:
     """Last stage: publish SHARDS as a corpus in the output folder."""
     settings = _config(config, **options)
     from pipeline import folders
@@ -449,10 +450,8 @@ def list_rules(folders: tuple[Path, ...]) -> None:
     from pipeline.strip.rules import load_packs
 
     for rule in listed(load_packs(folders)):
-        language = rule.language or "any"
-        click.echo(
-            f"{rule.id:<44} {rule.label:<12} {language:<4} {rule.kind:<6} {rule.patterns} patterns, {rule.examples} examples"
-        )
+        proof = f"{rule.patterns} patterns, {rule.examples} examples"
+        click.echo(f"{rule.id:<44} {rule.label:<12} {rule.language or 'any':<4} {rule.kind:<6} {proof}")
 
 
 @rules.command("test")

@@ -21,20 +21,19 @@ if TYPE_CHECKING:
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-TaskIn = TypeVar("TaskIn", contravariant=True)
 ResultOut = TypeVar("ResultOut", covariant=True)
 
 # Modules that every worker needs: the fork server imports them once, and each worker starts with them in place.
 _PRELOAD: Final = ["pipeline.build"]
 
 
-class Step(Protocol[TaskIn, ResultOut]):
+class Step(Protocol[Task, ResultOut]):
     """What the engine runs: pure but for files under the task's own key."""
 
-    def __call__(self, task: TaskIn) -> ResultOut:
+    def __call__(self, task: Task) -> ResultOut:
         """Work on one task."""
 
-    def blame(self, task: TaskIn, dies: Callable[[TaskIn], bool]) -> TaskIn:
+    def blame(self, task: Task, dies: Callable[[Task], bool]) -> Task:
         """The task again, with the records that kill a worker set aside.
 
         Args:
@@ -59,7 +58,7 @@ class Engine(Generic[Task, Result]):
         Raises:
             PipelineError: a step raised it, or a task keeps killing its workers.
         """
-        if self.workers == 1 or len(tasks) < 2:  # noqa: PLR2004 - a pool for one task only costs its start
+        if self.workers == 1 or len(tasks) < 2:
             for index, task in enumerate(tasks):
                 yield index, step(task)
         else:

@@ -106,7 +106,7 @@ def rows(corpus: Path, table: str) -> list[dict[str, Any]]:
 
 def test_build_alone_builds_the_seeds_of_the_folder_it_runs_in() -> None:
     """Without arguments `seeds/` becomes `output/corpus`, and the summary counts add up."""
-    os.symlink(SEEDS, "seeds")
+    Path("seeds").symlink_to(SEEDS)
     output = run("build").output
     assert "4 records = 4 documents + 0 duplicates + 0 in quarantine" in output
     assert "pipeline check output/corpus" in output
@@ -354,7 +354,9 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         command = [sys.executable, "-m", "pipeline", "clean"]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as running:
-            assert running.stdin and running.stdout and running.stderr
+            assert running.stdin
+            assert running.stdout
+            assert running.stderr
             running.stdout.close()
             running.stdin.write(text.encode())
             running.stdin.close()

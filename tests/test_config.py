@@ -124,7 +124,7 @@ SIZES = [("1", 1), ("1kB", 1_000), ("1 KiB", 1_024), ("1.5MB", 1_500_000), ("2gi
 
 @pytest.mark.parametrize(("text", "size"), SIZES)
 def test_sizes_have_decimal_and_binary_units(text: str, size: int) -> None:
-    """kB is 1000 bytes, KiB 1024; case and a space do not matter."""
+    """KB is 1000 bytes, KiB 1024; case and a space do not matter."""
     assert parse_size(text) == size
 
 
@@ -150,9 +150,13 @@ def test_settings_that_change_no_byte_are_not_published() -> None:
 def test_no_invalid_toml_file_gets_through(hostile: Path) -> None:
     """Every file of the invalid TOML suite is refused in words, or is at worst an empty configuration."""
     for file in sorted((hostile / "toml").rglob("*.toml")):
-        try:
-            config = load(file, {})
-        except ConfigError as error:
-            assert file.name in str(error)
-        else:
-            assert config == Config(), file.name
+        assert _refusal(file) is None or file.name in str(_refusal(file))
+
+
+def _refusal(file: Path) -> ConfigError | None:
+    try:
+        config = load(file, {})
+    except ConfigError as error:
+        return error
+    assert config == Config(), file.name
+    return None
