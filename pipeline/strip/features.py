@@ -132,16 +132,16 @@ def _likeness(
     step[1:-1] = scale[1:] - scale[:-1]
     step[~same] = 127
     out = [np.clip(step[:-1], -127, 127) + 128, np.clip(-step[1:], -127, 127) + 128]
-    first = lines.buffer[lines.start].astype(np.int32) | lines.buffer[np.minimum(lines.start + 1, lines.end - 1)].astype(np.int32) << 8
-    for kind in (beginning.astype(np.int32) | (first << 8), ending.astype(np.int32)):
-        equal = np.zeros(len(lines) + 1, np.int32)
-        equal[1:-1] = (kind[1:] == kind[:-1]) & same[1:-1]
-        if kind is not ending and len(out) == 2:
-            rough = np.zeros(len(lines) + 1, np.int32)
-            rough[1:-1] = (beginning[1:] == beginning[:-1]) & same[1:-1]
-            equal += rough
-        out += [equal[:-1], equal[1:]]
-    return out
+    first = (
+        lines.buffer[lines.start].astype(np.int32)
+        | lines.buffer[np.minimum(lines.start + 1, lines.end - 1)].astype(np.int32) << 8
+    )
+    begins = np.zeros(len(lines) + 1, np.int32)
+    begins[1:-1] = ((beginning[1:] == beginning[:-1]) & same[1:-1]).astype(np.int32)
+    begins[1:-1] += (first[1:] == first[:-1]) & (begins[1:-1] > 0)
+    ends = np.zeros(len(lines) + 1, np.int32)
+    ends[1:-1] = (ending[1:] == ending[:-1]) & same[1:-1]
+    return [*out, begins[:-1], begins[1:], ends[:-1], ends[1:]]
 
 
 def _lane(lanes: NDArray[np.uint64], lane: int) -> NDArray[np.int32]:
@@ -174,7 +174,10 @@ def _edges(
     flags = [kind == place for place in range(_END_CLASSES)]
     flags += [(inner == place) & ((kind == 5) | (kind == 6)) for place in (1, 2)]
     starts = [capital, lower, digit, quote, mark, foreign]
-    beginning = sum((flag.astype(np.uint8) * np.uint8(place + 1) for place, flag in enumerate(starts)), np.zeros(len(lines), np.uint8))
+    beginning = sum(
+        (flag.astype(np.uint8) * np.uint8(place + 1) for place, flag in enumerate(starts)),
+        np.zeros(len(lines), np.uint8),
+    )
     return ended, kind, beginning, [flag.astype(np.int32) for flag in flags + starts]
 
 
@@ -248,7 +251,9 @@ def _places_of(keys: NDArray[np.uint64], document: NDArray[np.int32], documents:
     return inner.astype(np.int64) + origin[document], int(room.sum())
 
 
-def _elsewhere(place: NDArray[np.int64], room: int, line: NDArray[np.int32]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _elsewhere(
+    place: NDArray[np.int64], room: int, line: NDArray[np.int32]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Whether each place comes in an earlier line, and in a later one."""
     table = np.zeros(room, np.int32)
     table[place[::-1]] = line[::-1]  # of equal places the last one written stays, which is the first line

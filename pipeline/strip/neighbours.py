@@ -61,7 +61,9 @@ def surroundings(own: NDArray[np.uint8], heads: NDArray[np.uint8], first: NDArra
     np.bitwise_or(own[OWN.index("end_1")], own[OWN.index("end_2")], out=ended)
     ended |= own[OWN.index("quoted_stop")] | own[OWN.index("quoted_ask")]
     row = len(OWN) + len(HEADS) + 1
-    named = {**{name: own[OWN.index(name)] for name in _NEAREST if name in OWN}, **dict(zip(HEADS, heads, strict=True)), "ended": ended}
+    named: dict[str, NDArray[np.uint8]] = {name: own[OWN.index(name)] for name in _NEAREST if name in OWN}
+    named.update(zip(HEADS, heads, strict=True))
+    named["ended"] = ended
     place = np.arange(lines, dtype=np.int64)
     count = np.diff(first)
     low, high = np.repeat(first[:-1], count), np.repeat(first[1:], count)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.strip.lines import Lines
 
-HEAD, TAIL = 176, 112
+HEAD, TAIL = 144, 96
 
 # Classes of bytes: 0 space and control, 1 part of a word, 2 and up one mark each.
 _MARKS = b".,:;!?\"'()[]|/-+*&@#$%=<>_\\"
@@ -28,11 +28,14 @@ for _byte in range(256):
 
 # Groups of marks that are counted, in the order of the lanes of one uint64.
 _MARK_LANES: tuple[bytes, ...] = (b".", b",;", b":", b"!?", b"\"'", b"|/\\>", b"-+*=_<", b"()[]@#&$%")
+_CLASS_TABLE = _CLASS.tobytes()
 _LANE_OF = np.full(256, 255, np.uint8)
 for _lane, _group in enumerate(_MARK_LANES):
     for _byte in _group:
         _LANE_OF[_byte] = _lane
-_MARK_UNIT = np.where(_LANE_OF < 8, np.uint64(1) << (8 * (_LANE_OF & 7).astype(np.uint64)), np.uint64(0)).astype(np.uint64)
+_MARK_UNIT = np.where(_LANE_OF < 8, np.uint64(1) << (8 * (_LANE_OF & 7).astype(np.uint64)), np.uint64(0)).astype(
+    np.uint64
+)
 
 _GENERAL_PUNCTUATION, _LATIN_SIGNS = 0xE2, 0xC2
 
@@ -82,52 +85,48 @@ class LineWords:
 
 def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The class of each byte; quotes, dashes and signs beyond ASCII count as space, letters beyond ASCII as word."""
-    classes = _CLASS[buffer]
-    if len(buffer) < 3:
-        return classes
+    raw = buffer.tobytes()
+    # `translate` looks bytes up several times faster than an index array does.
+    classes = np.frombuffer(bytearray(raw.translate(_CLASS_TABLE)), np.uint8)
     for lead, size in ((_GENERAL_PUNCTUATION, 3), (_LATIN_SIGNS, 2)):
-        places = np.flatnonzero(buffer[: len(buffer) - size + 1] == lead)
-        for distance in range(size):
-            classes[places + distance] = 0
+        if lead in raw:
+            places = np.flatnonzero(buffer == lead)
+            for distance in range(size):
+                classes[np.minimum(places + distance, len(buffer) - 1)] = 0
     return classes
 
 
-def _spans(first: NDArray[np.int64], lines: int) -> NDArray[np.int32]:
-    return np.repeat(np.arange(lines, dtype=np.int32), np.diff(first))
-
-
-def _inside(lines: Lines, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
-    """Keep the places that lie in the read part of a line.
-
-    Returns:
-        the places, int64[lines + 1] where those of each line begin, int32 the line of each place.
-    """
-    low = np.searchsorted(places, lines.start)
-    high = np.searchsorted(places, lines.end)
+def _read(lines: Lines) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ascending, disjoint ranges of bytes that are read: two for each line, the second one empty for short lines."""
     long = lines.end - lines.start > HEAD + TAIL
-    if not long.any():
-        count = high - low
-        first = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
-        if first[-1] != len(places):
-            places = places[_covered(low, high, len(places))]
-        return places, first, _spans(first, len(lines))
-    middle_low = np.where(long, np.searchsorted(places, lines.start + HEAD), high)
-    middle_high = np.where(long, np.searchsorted(places, lines.end - TAIL), high)
-    count = (middle_low - low) + (high - middle_high)
-    edges_low = np.stack([low, middle_high], 1).ravel()
-    edges_high = np.stack([middle_low, high], 1).ravel()
-    places = places[_covered(edges_low, edges_high, len(places))]
-    first = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
-    return places, first, _spans(first, len(lines))
+    head_end = np.where(long, lines.start + HEAD, lines.end)
+    tail_start = np.where(long, lines.end - TAIL, lines.end)
+    return np.stack([lines.start, tail_start], 1).ravel(), np.stack([head_end, lines.end], 1).ravel()
 
 
-def _covered(low: NDArray[np.int64], high: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
-    """Boolean mask of `size` places, true in each of the ascending, disjoint ranges."""
-    step = np.zeros(size + 1, np.int8)
+def _inside(lines: Lines, places: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which of some ascending places lie in the read part of a line, and int64[lines + 1] where those of each line begin."""
+    low, high = _read(lines)
+    low, high = np.searchsorted(places, low), np.searchsorted(places, high)
+    step = np.zeros(len(places) + 1, np.int8)
     some = low < high
-    np.add.at(step, low[some], 1)
-    np.add.at(step, high[some], -1)
-    return np.cumsum(step[:-1], dtype=np.int8).view(np.bool_)
+    step[low[some]] += 1
+    step[high[some]] -= 1
+    count = (high - low).reshape(-1, 2).sum(axis=1)
+    return np.cumsum(step[:-1], dtype=np.int8).view(np.bool_), np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+
+
+def _word_edges(lines: Lines, classes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First byte and byte after the last of every word of the buffer."""
+    is_word = np.zeros(len(classes) + 2, np.bool_)
+    np.equal(classes, 1, out=is_word[1:-1])
+    edges = np.flatnonzero(is_word[1:] != is_word[:-1])
+    # A text may end without a line break, so that its last word touches the next text's first.
+    glued = lines.base[1:-1]
+    glued = np.unique(glued[is_word[glued] & is_word[glued + 1]])
+    if len(glued):
+        edges = np.insert(edges, np.repeat(np.searchsorted(edges, glued), 2), np.repeat(glued, 2))
+    return edges[0::2], edges[1::2]
 
 
 def read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
@@ -138,36 +137,30 @@ def read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
     """
     buffer = lines.buffer
     classes = _classes(buffer)
-    is_word = classes == 1
-    begins = is_word.copy()
-    begins[1:] &= ~is_word[:-1]
-    stops = is_word.copy()
-    stops[:-1] &= ~is_word[1:]
-    # A text may end without a line break, so that its last word touches the next text's first.
-    begins[lines.start] |= is_word[lines.start]
-    stops[lines.end - 1] |= is_word[lines.end - 1]
-    begin_all, stop_all = np.flatnonzero(begins), np.flatnonzero(stops)
-    places, first, line = _inside(lines, begin_all)
-    stop = stop_all[np.searchsorted(begin_all, places)] if len(places) != len(begin_all) else stop_all
-    size = stop - places + 1
+    begin, stop = _word_edges(lines, classes)
+    read, first = _inside(lines, begin)
+    begin, stop = begin[read], stop[read]
+    size = np.minimum(stop - begin, 16)
     padded = np.zeros(len(buffer) + 16, np.uint8)
     padded[: len(buffer)] = buffer
     words = _unaligned(padded)
-    lead = words[places]
-    key = ((lead & _KEEP[np.minimum(size, 8)]) | _LOWER & _KEEP[np.minimum(size, 8)]) * MIX
-    tail = np.flatnonzero(size > 8)
-    rest = words[places[tail] + 8] & _KEEP[np.minimum(size[tail] - 8, 8)]
-    key[tail] ^= ((rest | _LOWER) & _KEEP[np.minimum(size[tail] - 8, 8)]) * _MIX_B
-    byte = (lead & np.uint64(255)).astype(np.uint8)
+    lead = words[begin]
+    mask = _KEEP[np.minimum(size, 8)]
+    key = ((lead & mask) | (_LOWER & mask)) * MIX
+    long = np.flatnonzero(size > 8)
+    mask = _KEEP[size[long] - 8]
+    key[long] ^= ((words[begin[long] + 8] | _LOWER) & mask) * _MIX_B
+    byte = lead.astype(np.uint8)
     digit = (byte >= 48) & (byte <= 57)
     key[digit] = (np.minimum(size[digit], 5).astype(np.uint64) + np.uint64(1)) * _MIX_C
     key ^= key >> np.uint64(29)
-    flags = _flags(lead, byte, size, digit)
-    flags[first[:-1][first[:-1] < first[1:]]] |= FIRST
-    after = classes[np.maximum(places - 2, 0)]
-    ended = (after == _MARK_OF[ord(".")]) | (after == _MARK_OF[ord("!")]) | (after == _MARK_OF[ord("?")])
-    flags[ended] |= SENTENCE
-    return LineWords(places.astype(np.int32), line, first, key, flags), _count_marks(lines, classes)
+    flags = _word_flags(lead, byte, size, digit)
+    mark = classes[np.maximum(begin - 2, 0)]
+    flags[(mark == _MARK_OF[ord(".")]) | (mark == _MARK_OF[ord("!")]) | (mark == _MARK_OF[ord("?")])] |= SENTENCE
+    opening = first[:-1][first[:-1] < first[1:]]
+    flags[opening] = (flags[opening] & ~np.uint8(SENTENCE)) | FIRST
+    line = np.repeat(np.arange(len(lines), dtype=np.int32), np.diff(first))
+    return LineWords(begin.astype(np.int32), line, first, key, flags), _count_marks(lines, classes)
 
 
 def _unaligned(padded: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -176,7 +169,7 @@ def _unaligned(padded: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return view if sys.byteorder == "little" else view.astype(np.uint64)
 
 
-def _flags(
+def _word_flags(
     lead: NDArray[np.uint64], byte: NDArray[np.uint8], size: NDArray[np.int64], digit: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
     second = ((lead >> np.uint64(8)) & np.uint64(255)).astype(np.uint8)
@@ -190,8 +183,9 @@ def _flags(
 
 
 def _count_marks(lines: Lines, classes: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    places, first, _ = _inside(lines, np.flatnonzero(classes > 1))
-    return sum_by_line(_MARK_UNIT[lines.buffer[places]], first)
+    places = np.flatnonzero(classes > 1)
+    read, first = _inside(lines, places)
+    return sum_by_line(_MARK_UNIT[lines.buffer[places[read]]], first)
 
 
 def sum_by_line(values: NDArray[np.uint64], first: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -203,7 +197,9 @@ def sum_by_line(values: NDArray[np.uint64], first: NDArray[np.int64]) -> NDArray
 
 def line_keys(words: LineWords, count: NDArray[np.int32]) -> NDArray[np.uint64]:
     """uint64[lines], a hash of the words of each line in their order."""
-    order = (np.arange(len(words.key), dtype=np.uint64) - words.first[:-1].astype(np.uint64)[words.line]) * np.uint64(2) + np.uint64(1)
+    order = (np.arange(len(words.key), dtype=np.uint64) - words.first[:-1].astype(np.uint64)[words.line]) * np.uint64(
+        2
+    ) + np.uint64(1)
     keys = sum_by_line(words.key * order, words.first) + count.astype(np.uint64)
     keys *= MIX
     return keys ^ (keys >> np.uint64(29))

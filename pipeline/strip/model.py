@@ -1,0 +1,212 @@
+"""The learned line model: how likely each line is boilerplate, and of which kind.
+
+Two steps. The words of a line speak for eight `HEADS` by a linear sum of small whole weights. Then trees decide over the
+line's shape and place, those sums, and the same of its neighbours and its document. The trees are symmetric, each level
+asks all lines the same question, so a tree is a few array operations and one look-up for a whole batch.
+
+All sums are whole numbers and the only roundings are single float32 multiplications, so the bits are the same everywhere.
+Trained by `pipeline.strip.train`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from pipeline.records import LABELS
+from pipeline.strip.features import line_features
+from pipeline.strip.neighbours import EVEN, HEADS, NAMES, surroundings
+from pipeline.strip.tokens import SHAPES, TOKEN_BITS, LineWords, line_buckets, pair_buckets, read_words, word_buckets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.strip.lines import Lines
+
+WEIGHTS: Final = Path(__file__).with_name("model.npz")
+STRICTNESS: Final = ("careful", "balanced", "thorough")
+# The labels a line of its own may get: 0 (keep) is never among them.
+_LABEL_LANES: Final = len(LABELS) - 1
+# A weight is stored with this added, so that sums never borrow from the lane above.
+_BIAS: Final = 64
+_LANES: Final = 4
+_MOST_TOKENS: Final = 320
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the model says of each line of a batch.
+
+    Attributes:
+        score: float32[lines], log odds that the line is boilerplate.
+        label: uint8[lines], index into `LABELS` of the likeliest label where the score is at least that of `thorough`,
+            0 elsewhere.
+        heads: uint8[8, lines], what the words alone speak for, in the order of `neighbours.HEADS`, 128 for even odds.
+    """
+
+    score: NDArray[np.float32]
+    label: NDArray[np.uint8]
+    heads: NDArray[np.uint8]
+
+
+class LineModel:
+    """Scores lines. It holds arrays alone, so it can be pickled, and changes nothing when it is used."""
+
+    def __init__(self, weights: dict[str, NDArray[Any]]) -> None:
+        self.about: dict[str, Any] = json.loads(str(weights["about"]))
+        self._table = np.zeros((3, 1 << TOKEN_BITS), np.uint16)
+        row = SHAPES + 1
+        for kind, name in enumerate(("words", "pairs", "lines")):
+            buckets = np.cumsum(weights[name].astype(np.int64))
+            self._table[kind, buckets] = np.arange(row, row + len(buckets))
+            row += len(buckets)
+        self._heads = _pack(weights["heads"])
+        self._head_bias = weights["head_bias"].astype(np.int32)
+        self._labels = _pack(weights["labels"])
+        self._label_bias = weights["label_bias"].astype(np.int32)
+        # 1 / sqrt(tokens), as stored, so that no machine's square root has a say.
+        self._scale: NDArray[np.float32] = weights["scale"]
+        self._feature: list[list[int]] = weights["feature"].tolist()
+        self._border: list[list[int]] = weights["border"].tolist()
+        self._leaf = [leaf.tobytes().ljust(256, b"\0") for leaf in weights["leaf"].astype(np.int8)]
+        self._tree_bias, self._unit = int(weights["tree_bias"]), np.float32(1.0 / self.about["tree_scale"])
+
+    def threshold(self, strictness: str) -> float:
+        """The log odds from which on a line is boilerplate, for one of `STRICTNESS`."""
+        return float(self.about["thresholds"][strictness])
+
+    def score(self, lines: Lines) -> Scores:
+        """Score all lines of a batch; each document by itself, whatever else is in the batch."""
+        if not len(lines):
+            return Scores(np.zeros(0, np.float32), np.zeros(0, np.uint8), np.zeros((len(HEADS), 0), np.uint8))
+        words, marks = read_words(lines)
+        rows = self._rows(words)
+        heads = self._head_sums(words, rows)
+        around = surroundings(line_features(lines, words, marks), heads, lines.first)
+        score = self._trees(around)
+        return Scores(score, self._label(score, words, rows, heads), heads)
+
+    def _rows(self, words: LineWords) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
+        """The weights' row of each word, of each word with the one before it (0 if unknown), and of each line."""
+        word = self._table[0][word_buckets(words)]
+        unknown = np.flatnonzero(word == 0)
+        word[unknown] = 1 + (words.flags[unknown] & (SHAPES - 1))
+        return word, self._table[1][pair_buckets(words)], self._table[2][line_buckets(words)]
+
+    def _head_sums(self, words: LineWords, rows: tuple[NDArray[np.uint16], ...]) -> NDArray[np.uint8]:
+        tokens = _token_count(words.first, rows)
+        sums = _sum_tokens(self._heads, words.first, rows, tokens, len(HEADS))
+        out = np.floor(sums * self._scale[np.minimum(tokens, _MOST_TOKENS - 1)])
+        out += self._head_bias[:, None] + EVEN
+        heads: NDArray[np.uint8] = np.clip(out, 0, 255).astype(np.uint8)
+        return heads
+
+    def _trees(self, around: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32[lines], the sum over all trees."""
+        lines = around.shape[1]
+        total = np.full(lines, self._tree_bias, np.int32)
+        leaf = np.empty(lines, np.uint8)
+        bit = np.empty(lines, np.bool_)
+        as_number = bit.view(np.uint8)
+        for feature, border, values in zip(self._feature, self._border, self._leaf, strict=True):
+            np.greater(around[feature[-1]], border[-1], out=leaf.view(np.bool_))
+            for level in range(len(feature) - 2, -1, -1):
+                np.greater(around[feature[level]], border[level], out=bit)
+                np.add(leaf, leaf, out=leaf)
+                np.add(leaf, as_number, out=leaf)
+            # A table of 256 bytes and `translate` look up several times faster than an index array does.
+            total += np.frombuffer(leaf.tobytes().translate(values), np.int8)
+        return total.astype(np.float32) * self._unit
+
+    def _label(
+        self,
+        score: NDArray[np.float32],
+        words: LineWords,
+        rows: tuple[NDArray[np.uint16], ...],
+        heads: NDArray[np.uint8],
+    ) -> NDArray[np.uint8]:
+        """The likeliest label of the lines that may go."""
+        label = np.zeros(len(score), np.uint8)
+        chosen = np.flatnonzero(score >= self.threshold("thorough"))
+        if not len(chosen):
+            return label
+        first, picked, line_row = _pick(words.first, rows, chosen)
+        some = (picked[0], picked[1], line_row)
+        tokens = _token_count(first, some)
+        sums = _sum_tokens(self._labels, first, some, tokens, _LABEL_LANES)
+        out = sums * self._scale[np.minimum(tokens, _MOST_TOKENS - 1)] + self._label_bias[:, None]
+        label[chosen] = out.argmax(axis=0) + 1
+        return label
+
+
+def _pack(weights: NDArray[np.int8]) -> NDArray[np.uint64]:
+    """Weights of -63 to 63 as lanes of 16 bits.
+
+    Args:
+        weights: int8[rows, lanes].
+
+    Returns:
+        uint64[ceil(lanes / 4), rows]; a row's lanes can be added over any 500 rows without a carry.
+    """
+    rows, lanes = weights.shape
+    padded = np.zeros((rows, -(-lanes // _LANES) * _LANES), np.uint64)
+    padded[:, :lanes] = (weights.astype(np.int64) + _BIAS).astype(np.uint64)
+    padded[0] = 0  # no token at all
+    shifts = np.arange(_LANES, dtype=np.uint64) * np.uint64(16)
+    packed = (padded.reshape(rows, -1, _LANES) << shifts).sum(axis=2, dtype=np.uint64)
+    return np.ascontiguousarray(packed.T)
+
+
+def _token_count(first: NDArray[np.int64], rows: tuple[NDArray[np.uint16], ...]) -> NDArray[np.int64]:
+    """int64[lines], how many tokens a line has: its words, the known pairs, and itself if known; at least 1."""
+    pairs = np.concatenate([np.zeros(1, np.int64), np.cumsum(rows[1] > 0)])
+    count: NDArray[np.int64] = np.maximum(np.diff(first) + np.diff(pairs[first]) + (rows[2] > 0), 1)
+    return count
+
+
+def _sum_tokens(
+    packed: NDArray[np.uint64],
+    first: NDArray[np.int64],
+    rows: tuple[NDArray[np.uint16], ...],
+    tokens: NDArray[np.int64],
+    lanes: int,
+) -> NDArray[np.float32]:
+    """float32[lanes, lines], whole numbers: the weights of each line's tokens, added."""
+    out = np.empty((lanes, len(first) - 1), np.float32)
+    total = np.zeros(len(rows[0]) + 1, np.uint64)
+    taken = np.where(np.diff(first) + (rows[2] > 0) > 0, tokens, 0) * _BIAS
+    for group, weights in enumerate(packed):
+        values = weights[rows[0]]
+        values += weights[rows[1]]
+        np.cumsum(values, out=total[1:])
+        sums = total[first[1:]] - total[first[:-1]] + weights[rows[2]]
+        for lane in range(group * _LANES, min((group + 1) * _LANES, lanes)):
+            shift = np.uint64(16 * (lane - group * _LANES))
+            out[lane] = ((sums >> shift) & np.uint64(0xFFFF)).astype(np.int64) - taken
+    return out
+
+
+def _pick(
+    first: NDArray[np.int64], rows: tuple[NDArray[np.uint16], ...], chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], tuple[NDArray[np.uint16], NDArray[np.uint16]], NDArray[np.uint16]]:
+    """The token rows of some lines alone."""
+    size = first[chosen + 1] - first[chosen]
+    start = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
+    place = np.repeat(first[chosen] - start[:-1], size) + np.arange(start[-1])
+    return start, (rows[0][place], rows[1][place]), rows[2][chosen]
+
+
+@lru_cache(maxsize=2)
+def load_model(path: Path = WEIGHTS) -> LineModel:
+    """The packaged model, or one from a file of `pipeline.strip.train`; read once in each process."""
+    with np.load(path, allow_pickle=False) as weights:
+        model = LineModel(dict(weights))
+    if tuple(model.about["features"]) != NAMES:
+        message = f"{path} was trained for other features than this version has; train it again with `python -m pipeline.strip.train`"
+        raise ValueError(message)
+    return model
