@@ -43,11 +43,14 @@ def _codes(*names: str) -> tuple[int, ...]:
     return tuple(LABELS.index(name) for name in names)
 
 
-# Labels that stand together on a page: only within a family does one line vouch for another.
+# Labels that stand together on a page: which weak labels are vouched for by which. An appeal for money is prose, so its
+# cues are believed beside another appeal only.
+_ASKING: Final = _codes("newsletter", "subscription", "consent", "app_promo", "event_promo")
 _FAMILIES: Final = (
-    _codes("newsletter", "donation", "subscription", "consent", "app_promo", "event_promo"),
-    _codes("related", "navigation"),
-    _codes("share", "comments", "author_bio", "contact"),
+    (_codes("donation"), _codes("donation")),
+    (_ASKING, (*_ASKING, *_codes("donation"))),
+    (_codes("related", "navigation"), _codes("related", "navigation")),
+    (_codes("share", "comments", "author_bio", "contact"), _codes("share", "comments", "author_bio", "contact")),
 )
 
 # Labels that speak to the reader in somebody's name, and the longest line taken for that name.
@@ -160,10 +163,10 @@ def _apply_weak(
     score: NDArray[np.float32],
 ) -> None:
     """Weak hits go with a neighbour of their family that goes, or in a run of short lines of their own."""
-    for family in _FAMILIES:
-        doubtful = np.isin(weak, family) & (label == 0)
+    for doubted, trusted in _FAMILIES:
+        doubtful = np.isin(weak, doubted) & (label == 0)
         if doubtful.any():
-            chosen = doubtful & _in_supported_run(lines, doubtful, np.isin(label, family))
+            chosen = doubtful & _in_supported_run(lines, doubtful, np.isin(label, trusted))
             label[chosen] = weak[chosen]
             evidence[chosen] |= BY_RULE | BY_CONTEXT
             score[chosen] = _WEAK_SCORE
