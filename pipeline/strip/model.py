@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pipeline.records import LABELS
-from pipeline.strip.features import line_features
+from pipeline.strip.features import OWN, line_features
 from pipeline.strip.neighbours import EVEN, HEADS, NAMES, surroundings
 from pipeline.strip.tokens import SHAPES, TOKEN_BITS, LineWords, line_buckets, pair_buckets, read_words, word_buckets
 
@@ -36,6 +36,8 @@ _LABEL_LANES: Final = len(LABELS) - 1
 _BIAS: Final = 64
 _LANES: Final = 4
 _MOST_TOKENS: Final = 320
+# Lines this far below the lowest threshold have a label too: a neighbour may take them along.
+_LABELLED_BELOW: Final = 1.5
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,16 @@ class Scores:
 
     Attributes:
         score: float32[lines], log odds that the line is boilerplate.
-        label: uint8[lines], index into `LABELS` of the likeliest label where the score is at least that of `thorough`,
-            0 elsewhere.
+        label: uint8[lines], index into `LABELS` of the likeliest label where the line may go, 0 where the score is far
+            below every threshold.
         heads: uint8[8, lines], what the words alone speak for, in the order of `neighbours.HEADS`, 128 for even odds.
+        copies: uint8[lines], how many lines of the document have the same words, this one included.
     """
 
     score: NDArray[np.float32]
     label: NDArray[np.uint8]
     heads: NDArray[np.uint8]
+    copies: NDArray[np.uint8]
 
 
 class LineModel:
@@ -83,13 +87,18 @@ class LineModel:
     def score(self, lines: Lines) -> Scores:
         """Score all lines of a batch; each document by itself, whatever else is in the batch."""
         if not len(lines):
-            return Scores(np.zeros(0, np.float32), np.zeros(0, np.uint8), np.zeros((len(HEADS), 0), np.uint8))
+            return Scores(
+                np.zeros(0, np.float32),
+                np.zeros(0, np.uint8),
+                np.zeros((len(HEADS), 0), np.uint8),
+                np.zeros(0, np.uint8),
+            )
         words, marks = read_words(lines)
         rows = self._rows(words)
         heads = self._head_sums(words, rows)
-        around = surroundings(line_features(lines, words, marks), heads, lines.first)
-        score = self._trees(around)
-        return Scores(score, self._label(score, words, rows, heads), heads)
+        own = line_features(lines, words, marks)
+        score = self._trees(surroundings(own, heads, lines.first))
+        return Scores(score, self._label(score, words, rows), heads, own[OWN.index("copies")])
 
     def _rows(self, words: LineWords) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
         """The weights' row of each word, of each word with the one before it (0 if unknown), and of each line."""
@@ -124,15 +133,11 @@ class LineModel:
         return total.astype(np.float32) * self._unit
 
     def _label(
-        self,
-        score: NDArray[np.float32],
-        words: LineWords,
-        rows: tuple[NDArray[np.uint16], ...],
-        heads: NDArray[np.uint8],
+        self, score: NDArray[np.float32], words: LineWords, rows: tuple[NDArray[np.uint16], ...]
     ) -> NDArray[np.uint8]:
         """The likeliest label of the lines that may go."""
         label = np.zeros(len(score), np.uint8)
-        chosen = np.flatnonzero(score >= self.threshold("thorough"))
+        chosen = np.flatnonzero(score >= self.threshold("thorough") - _LABELLED_BELOW)
         if not len(chosen):
             return label
         first, picked, line_row = _pick(words.first, rows, chosen)

@@ -40,9 +40,9 @@ def test_a_newsletter_prompt_goes_and_the_body_around_it_stays() -> None:
 
 
 def test_a_label_stands_only_where_a_line_may_go() -> None:
-    """Lines below the lowest threshold have no label."""
+    """Lines far below the lowest threshold have no label, all others have one."""
     scores = _score(["\n".join([*_BODY, _ASK, "Advertisement", "Share"])])
-    low = scores.score < load_model().threshold("thorough")
+    low = scores.score < load_model().threshold("thorough") - 1.5
     assert not scores.label[low].any()
     assert scores.label[~low].all()
 
