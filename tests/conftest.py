@@ -29,3 +29,9 @@ def hostile() -> Path:
 def seed_gold() -> Path:
     """The seeds' lines, labelled by hand."""
     return shared("PIPELINE_SEED_GOLD", "seeds") / "gold.jsonl"
+
+
+@pytest.fixture(scope="session")
+def bench() -> Path:
+    """The benchmark of labelled news lines."""
+    return shared("PIPELINE_BENCH", "bench")
