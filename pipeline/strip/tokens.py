@@ -96,24 +96,30 @@ def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return classes
 
 
-def _read(lines: Lines) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ascending, disjoint ranges of bytes that are read: two for each line, the second one empty for short lines."""
-    long = lines.end - lines.start > HEAD + TAIL
-    head_end = np.where(long, lines.start + HEAD, lines.end)
-    tail_start = np.where(long, lines.end - TAIL, lines.end)
-    return np.stack([lines.start, tail_start], 1).ravel(), np.stack([head_end, lines.end], 1).ravel()
+def _unread(lines: Lines, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """Where the places of each line begin, the long lines, and for each of those the range of places in its middle."""
+    # Every word and mark is in a line, so a line's places end where those of the next line begin.
+    first = np.append(np.searchsorted(places, lines.start), len(places))
+    long = np.flatnonzero(lines.end - lines.start > HEAD + TAIL)
+    return (
+        first,
+        long,
+        np.searchsorted(places, lines.start[long] + HEAD),
+        np.searchsorted(places, lines.end[long] - TAIL),
+    )
 
 
 def _inside(lines: Lines, places: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which of some ascending places lie in the read part of a line, and int64[lines + 1] where those of each line begin."""
-    low, high = _read(lines)
-    low, high = np.searchsorted(places, low), np.searchsorted(places, high)
+    """Which of some ascending places are read, and int64[lines + 1] where the read ones of each line begin."""
+    first, long, low, high = _unread(lines, places)
     step = np.zeros(len(places) + 1, np.int8)
     some = low < high
     step[low[some]] += 1
     step[high[some]] -= 1
-    count = (high - low).reshape(-1, 2).sum(axis=1)
-    return np.cumsum(step[:-1], dtype=np.int8).view(np.bool_), np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
+    read = np.cumsum(step[:-1], dtype=np.int8) == 0
+    count = np.diff(first)
+    count[long] -= high - low
+    return read, np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
 
 
 def _word_edges(lines: Lines, classes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -184,8 +190,12 @@ def _word_flags(
 
 def _count_marks(lines: Lines, classes: NDArray[np.uint8]) -> NDArray[np.uint64]:
     places = np.flatnonzero(classes > 1)
-    read, first = _inside(lines, places)
-    return sum_by_line(_MARK_UNIT[lines.buffer[places[read]]], first)
+    first, long, low, high = _unread(lines, places)
+    total = np.zeros(len(places) + 1, np.uint64)
+    np.cumsum(_MARK_UNIT[lines.buffer[places]], out=total[1:])
+    sums = total[first[1:]] - total[first[:-1]]
+    sums[long] -= total[high] - total[low]
+    return sums
 
 
 def sum_by_line(values: NDArray[np.uint64], first: NDArray[np.int64]) -> NDArray[np.uint64]:
