@@ -205,6 +205,7 @@ FORGED = {
     "same id": (edit("documents", lambda rows: rows[1].update(id=rows[0]["id"])), "an id that came before"),
     "span text": (edit("removed", put(0, text="?" * 13)), "cannot be rebuilt"),
     "longer span text": (edit("removed", put(0, text="?" * 14)), "do not fit their text"),
+    "empty span": (edit("removed", put(0, end=12, text="")), "do not fit their text"),
     "span moved": (edit("removed", put(0, start=11, end=24)), "cannot be rebuilt"),
     "span before the text": (edit("removed", lambda rows: rows[0].update(start=-13, end=0)), "do not fit"),
     "span after the text": (edit("removed", lambda rows: rows[0].update(start=10**9, end=10**9 + 13)), "do not fit"),

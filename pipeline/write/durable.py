@@ -103,10 +103,10 @@ def sync_tree(folder: Path) -> None:
 
 def remove(path: Path) -> None:
     """Delete a file, a link or a whole folder as well as possible; what cannot go now goes with the next build."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 

@@ -52,8 +52,9 @@ def check_output(output: Path, inputs: Iterable[str | Path]) -> None:
     Raises:
         UsageError: publishing there could harm the user's own files, or would read what it writes.
     """
-    _refuse_foreign_corpus(output)
-    above = {_identity(place) for place in (output.resolve(), *output.resolve().parents)} - {None}
+    with writing(output):
+        _refuse_foreign_corpus(output)
+        above = {_identity(place) for place in (output.resolve(), *output.resolve().parents)} - {None}
     for source in inputs:
         if any(_identity(place) in above for place in _places(str(source))):
             msg = f"the output {output} is the input {source} or lies inside it; choose another folder with -o"
@@ -134,10 +135,10 @@ def staging(output: Path) -> Iterator[Path]:
         UsageError: `output/corpus` is no link that a build made.
         WriteError: the folder cannot be written, or its file system has no symbolic links.
     """
-    _refuse_foreign_corpus(output)
     builds = output / BUILDS
     folder = builds / f"{STAGING}{os.getpid()}"
     with writing(output):
+        _refuse_foreign_corpus(output)
         new_folder(builds)
         _remove_leftovers(output)
         _link(output, BUILDS).unlink()
