@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pipeline.records import QUARANTINE, RULE_EVIDENCE, replace_columns
 from pipeline.strip import context, fields
 from pipeline.strip.cut import Spans, cut, line_spans, merge
-from pipeline.strip.judge import judge
+from pipeline.strip.judge import THRESHOLDS, judge
 from pipeline.strip.lines import Lines, count_words, split_lines, string_buffer
 from pipeline.strip.model import LineModel, load_model
 from pipeline.strip.repetition import repeated, sightings, source_keys
@@ -61,7 +61,7 @@ class Cleaner:
     def __init__(self, rules: Rules, model: LineModel, strictness: str, digest: str) -> None:
         self.rules = rules
         self.model = model
-        self.threshold = model.threshold(strictness)
+        self.threshold = THRESHOLDS[strictness]
         self.digest = digest
 
     def strip(self, batch: pa.RecordBatch, templates: NDArray[np.uint64] | None = None) -> pa.RecordBatch:

@@ -76,6 +76,7 @@ class Verdicts:
         span_start, span_end: int64[spans], offsets in the lines' buffer, and
         span_target: int32[spans], the rule; only for lines that stay.
         heavy: bool[documents], too much would have gone, so every line of the document stays.
+        weak: uint8[lines], the label of a weak rule that speaks against the line, 0 for none.
     """
 
     label: NDArray[np.uint8]
@@ -87,6 +88,7 @@ class Verdicts:
     span_end: NDArray[np.int64]
     span_target: NDArray[np.int32]
     heavy: NDArray[np.bool_]
+    weak: NDArray[np.uint8]
 
 
 def decide(lines: Lines, hits: Hits, rules: Rules) -> Verdicts:
@@ -98,14 +100,14 @@ def decide(lines: Lines, hits: Hits, rules: Rules) -> Verdicts:
     evidence = np.where(alone > 0, BY_RULE, 0).astype(np.uint8)
     score = np.where(alone > 0, _STRONG_SCORE, 0).astype(np.float32)
     _apply_blocks(lines, hits, rules, label, evidence, score)
-    _apply_weak(lines, _lowest_label(count, hits, tables.label, tables.weak), label, evidence, score)
+    weak = _lowest_label(count, hits, tables.label, tables.weak)
+    _apply_weak(lines, weak, label, evidence, score)
     _apply_names(lines, label, evidence, score)
     heavy = over_budget(lines, label)
     label[heavy[lines.document]] = 0
     spans = tables.span[hits.target] & (label[hits.line] == 0) & ~heavy[lines.document[hits.line]]
-    return Verdicts(
-        label, alone, evidence, score, hits.line[spans], hits.start[spans], hits.end[spans], hits.target[spans], heavy
-    )
+    parts = (hits.line[spans], hits.start[spans], hits.end[spans], hits.target[spans])
+    return Verdicts(label, alone, evidence, score, *parts, heavy, weak)
 
 
 def evidence_words(verdicts: Verdicts, hits: Hits, rules: Rules, line: int) -> list[str]:

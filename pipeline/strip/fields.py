@@ -32,7 +32,7 @@ PUBLISHED: Final = LABELS.index("published")
 # A title stands among the first lines, is a line of a headline's size and does not end like a sentence.
 _HEAD_LINES: Final = 8
 _MIN_TITLE: Final = 18
-_MAX_TITLE: Final = 180
+_MAX_TITLE: Final = 150
 _SENTENCE_ENDS: Final = np.array([byte in b".,;:" for byte in range(256)], np.bool_)
 # What follows a title is longer than a headline, at least once within this many kept lines.
 _BODY_LINE: Final = 120

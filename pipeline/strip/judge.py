@@ -21,11 +21,21 @@ if TYPE_CHECKING:
     from pipeline.strip.lines import Lines
     from pipeline.strip.model import Scores
 
+# Log odds from which on the model removes a line alone, by strictness.
+THRESHOLDS: Final = {"careful": 2.0, "balanced": 1.0, "thorough": 0.0}
+
 # A line between two lines that go, or between one and the end of its document, follows them this far below the threshold.
 _FOLLOWS: Final = 1.3
+# ... if it is short: a paragraph between two junk lines is a paragraph.
+_FOLLOWER_LENGTH: Final = 120
 # A template line needs that much less of the model. On the benchmark no body line of 729 template lines came back in
 # three articles of one publisher; recurring subheadings ("What we know") are why the model still has a say.
 _REPEATED: Final = 3.0
+# A line needs more at the head of its document (place names, kickers, opening quotes), and less where a weak rule speaks
+# against it or next to a line that a rule takes.
+_FIRST_LINE: Final = 1.0
+_WEAK_RULE: Final = -1.0
+_BESIDE_RULED: Final = -0.75
 
 # Whole-page text: many lines, half of them junk, and most of the first ones. There body stands out, and a lower
 # threshold by `_PAGE_EASE` loses little of it.
@@ -36,13 +46,17 @@ _PAGE_HEAD_SHARE: Final = 0.6
 _PAGE_EASE: Final = 1.6
 _PAGE_FOLLOWS: Final = 0.7
 
-# A list that the model alone would take, and no rule speaks against any of it, is a list of the article itself
-# (nominees, results, ingredients): more than so many lines, that share of the document, next to no line hit by a rule.
-_OWN_LIST_LINES: Final = 12
-_OWN_LIST_SHARE: Final = 0.2
-_OWN_LIST_RULED: Final = 0.08
+# Lists that belong to an article (nominees, results, ingredients) look like lists of links. Where few lines of a document
+# go for sure, lines that the model alone would take stay when there are many of them: (margin above the threshold up to
+# which a line counts, how many lines are many, as a number and as a share of the document).
+_SURE: Final = 3.0
+_SURE_SHARE: Final = 0.25
+_LISTS: Final = ((1.25, 8, 0.15), (3.0, 24, 0.2))
 
-# The score of a line where model or context decided, squeezed into 0 to 1.
+# The speakers of an interview: a line that comes again and again in a document, each time before a line that stays.
+_SPEAKER_COPIES: Final = 4
+_SPEAKER_SCORE: Final = 4.0
+
 _OTHER: Final = LABELS.index("other")
 
 # A post quoted in full in the article: its text, then who wrote it and when.
@@ -70,15 +84,52 @@ def judge(
     ruled = verdicts.label > 0
     again = np.zeros(len(lines), dtype=bool) if repeated is None else repeated
     score = scores.score + np.where(again, np.float32(_REPEATED), np.float32(0))
+    score -= _handicap(lines, ruled, verdicts.weak > 0)
     page = _pages(lines, ruled | (score >= threshold))[lines.document]
-    goes = score >= np.where(page, threshold - _PAGE_EASE, threshold)
-    follows = score >= np.where(page, threshold - _PAGE_EASE - _PAGE_FOLLOWS, threshold - _FOLLOWS)
+    bound = np.where(page, np.float32(threshold - _PAGE_EASE), np.float32(threshold))
+    goes = score >= bound
+    follows = score >= bound - np.where(page, np.float32(_PAGE_FOLLOWS), np.float32(_FOLLOWS))
     followers = follows & ~(ruled | goes) & _between_removed(lines, ruled | goes)
+    followers &= lines.end - lines.start <= _FOLLOWER_LENGTH
     added = (goes | followers) & ~ruled
-    added &= ~_own_lists(lines, ruled, added)[lines.document]
+    added &= ~_doubtful_lists(lines, ruled, added, score - bound)
+    added &= ~_speakers(lines, ruled | added, scores)
     added[_posts(lines, added)] = False
     added[titles] = False
     return _with_added(lines, verdicts, scores, added, followers, again)
+
+
+def _handicap(lines: Lines, ruled: NDArray[np.bool_], weak: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How much more than the threshold each line needs, float32[lines]."""
+    needs = np.where(weak, np.float32(_WEAK_RULE), np.float32(0))
+    beside = np.zeros(len(ruled), dtype=bool)
+    beside[1:] |= ruled[:-1] & (lines.document[1:] == lines.document[:-1])
+    beside[:-1] |= ruled[1:] & (lines.document[1:] == lines.document[:-1])
+    needs += np.where(beside, np.float32(_BESIDE_RULED), np.float32(0))
+    needs[lines.first[:-1][np.diff(lines.first) > 0]] += np.float32(_FIRST_LINE)
+    return needs
+
+
+def _doubtful_lists(
+    lines: Lines, ruled: NDArray[np.bool_], added: NDArray[np.bool_], margin: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Lines that stay because the model would take many such lines of a document of which little goes for sure."""
+    count = np.diff(lines.first)
+    sure = np.bincount(lines.document, ruled | (added & (margin >= _SURE)), len(count))
+    stays = np.zeros(len(lines), dtype=bool)
+    for most, lines_are_many, share_is_much in _LISTS:
+        doubtful = added & ~stays & (margin < most)
+        many = np.bincount(lines.document, doubtful, len(count)) > np.maximum(lines_are_many, share_is_much * count)
+        stays |= doubtful & (many & (sure < _SURE_SHARE * count))[lines.document]
+    return stays
+
+
+def _speakers(lines: Lines, goes: NDArray[np.bool_], scores: Scores) -> NDArray[np.bool_]:
+    """Lines that come back in their document, each time before another line that stays."""
+    often = scores.copies >= _SPEAKER_COPIES
+    next_stays = np.zeros(len(goes), dtype=bool)
+    next_stays[:-1] = ~goes[1:] & ~often[1:] & (lines.document[1:] == lines.document[:-1])
+    return often & next_stays & (scores.score < _SPEAKER_SCORE)
 
 
 def _pages(lines: Lines, goes: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -101,15 +152,6 @@ def _between_removed(lines: Lines, goes: NDArray[np.bool_]) -> NDArray[np.bool_]
     before[lines.first[written]] = True
     after[lines.first[written + 1] - 1] = True
     return before & after
-
-
-def _own_lists(lines: Lines, ruled: NDArray[np.bool_], added: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The documents whose model-only lines are a list of their own, bool[documents]."""
-    count = np.diff(lines.first)
-    by_model = np.bincount(lines.document, added, len(count))
-    by_rule = np.bincount(lines.document, ruled, len(count))
-    many = by_model > np.maximum(_OWN_LIST_LINES, _OWN_LIST_SHARE * count)
-    return many & (by_rule < _OWN_LIST_RULED * by_model)
 
 
 def _posts(lines: Lines, added: NDArray[np.bool_]) -> list[int]:
