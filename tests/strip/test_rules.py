@@ -141,7 +141,7 @@ _PATTERNS = st.lists(st.tuples(_ATOMS, st.sampled_from(["", "", "?", "*", "+", "
 )
 
 
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
 @given(
     _PATTERNS,
     st.lists(st.sampled_from(["a", "b", "bc", "sign", "news", "up", " ", "é", "-", "9", "A"]), max_size=9).map("".join),
