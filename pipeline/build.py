@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline import dedupe, shards
-from pipeline.config import Config
 from pipeline.engine import Engine, Step, cores
 from pipeline.errors import PipelineError
-from pipeline.read import Discovery, discover, plan
-from pipeline.retry import last_build
-from pipeline.stages import ReadStep, StripStep, WriteStep, WriteTask, shard_task, versions, with_templates
+from pipeline.read import Discovery, Shard, discover, plan
+from pipeline.retry import LastBuild, last_build
+from pipeline.shards import is_finished
+from pipeline.stages import (
+    ReadStep,
+    StripStep,
+    WriteStep,
+    WriteTask,
+    keep_for_next,
+    shard_task,
+    versions,
+    with_templates,
+)
 from pipeline.strip.cleaner import load_cleaner
 from pipeline.strip.repetition import templates
 from pipeline.write import publish
 from pipeline.write.counts import PartCounts, total
 from pipeline.write.dataset import finish
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.config import Config
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Where finished shards wait, so that a build that was interrupted goes on where it was.
+# Where finished shards wait for the rest of an interrupted build, and finished parts for the next one.
 WORK = ".work"
 
 # Told the stage, how many shards are done, and how many there are.
@@ -57,16 +69,17 @@ def build(
         UsageError: an input is missing, the output lies inside an input, the configuration or a rule is wrong.
         PipelineError: the build failed; the corpus that was there is untouched.
     """
-    load_cleaner(config.rules, config.strictness)  # a rule that cannot be used shows now
     publish.check_output(output, inputs)
     discovery = Discovery((), {}, (), {}) if retry and not inputs else discover(inputs, config)
     run = partial(_run, Engine(config.workers or cores()), progress)
     with publish.lock(output), publish.staging(output) as folder:
         work = output / WORK
         again = [last_build(output / publish.CORPUS, quarantine_only=bool(inputs))] if retry else []
-        sources = [*again, *plan(discovery, config)]
+        sources: list[Shard | LastBuild] = [*again, *plan(discovery, config)]
         files = [file for build in again for file in build.files()]
         tasks = [shard_task(source, number, work, config) for number, source in enumerate(sources)]
+        if not all(is_finished(task.file("sightings")) for task in tasks):
+            load_cleaner(config.rules, config.strictness)  # a rule that cannot be used shows now, not after reading
         run("read", ReadStep(config), tasks)
         sightings = [partial(shards.read_table, task.file("sightings")) for task in tasks]
         known = templates(sightings, config.memory // 4)
@@ -78,11 +91,12 @@ def build(
             memory=config.memory // 4,
         )
         parts = [WriteTask(task, verdict, folder) for task, verdict in zip(tasks, verdicts, strict=True)]
-        counts = total(run("write", WriteStep(), parts))
+        part_counts = run("write", WriteStep(config), parts)
+        counts = total(part_counts)
         _refuse_quarantine(counts, config)
         finish(folder, counts, [*files, *discovery.files], discovery.skipped, config, versions())
         corpus = publish.switch(output, folder)
-        shutil.rmtree(work, ignore_errors=True)
+        keep_for_next(work, parts, part_counts)
     return Built(corpus, counts, discovery)
 
 
@@ -96,7 +110,7 @@ def _refuse_quarantine(counts: PartCounts, config: Config) -> None:
 
 
 def _run(
-    engine: Engine, progress: Progress, stage: str, step: Step[Task, Result], tasks: Sequence[Task]
+    engine: Engine[Task, Result], progress: Progress, stage: str, step: Step[Task, Result], tasks: Sequence[Task]
 ) -> list[Result]:
     """Run one step over all shards; results in input order."""
     results: dict[int, Result] = {}

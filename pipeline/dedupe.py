@@ -7,7 +7,9 @@ are worked through in partitions of the hash range, so memory stays bounded and 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,7 +37,7 @@ FINGERPRINTS: Final = pa.schema(
 )
 
 # Equal apart from case, white space and control characters: one translation of bytes, no Unicode tables.
-_FOLD: Final = bytes(byte + 32 if 65 <= byte <= 90 else byte for byte in range(256))  # noqa: PLR2004 - A to Z
+_FOLD: Final = bytes(byte + 32 if 65 <= byte <= 90 else byte for byte in range(256))  # A to Z
 _DROPPED: Final = bytes((*range(33), 127))
 
 
@@ -56,6 +58,17 @@ class Verdicts:
     quarantined: NDArray[np.bool_]
     duplicate_of: list[str]
     similarity: NDArray[np.float32]
+
+    def digest(self) -> str:
+        """Equal digests mean equal verdicts."""
+        values = [
+            self.row.tolist(),
+            self.reason,
+            self.quarantined.tolist(),
+            self.duplicate_of,
+            self.similarity.tolist(),
+        ]
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def fingerprints(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
@@ -92,16 +105,14 @@ def _key(data: bytes) -> bytes:
 def _clean_keys(texts: pa.StringArray) -> list[bytes]:
     buffer, base = string_buffer(texts)
     data, edges = buffer.tobytes(), base.tolist()
-    return [
-        _key(data[low:high].translate(_FOLD, _DROPPED)) for low, high in zip(edges[:-1], edges[1:], strict=True)
-    ]
+    return [_key(data[low:high].translate(_FOLD, _DROPPED)) for low, high in pairwise(edges)]
 
 
 def find(tables: Sequence[Callable[[], pa.Table]], *, texts: bool, memory: int) -> list[Verdicts]:
     """Which records repeat an earlier one.
 
     Args:
-        tables: for each shard in input order, a function that opens its fingerprints (memory mapped, so cheap to repeat).
+        tables: for each shard in input order, a function that opens its fingerprints; mapped, so cheap to repeat.
         texts: also look for equal clean texts; repeated ids are always looked for.
         memory: bytes that may be used; decides into how many partitions the keys are split.
 

@@ -78,7 +78,8 @@ def dedupe_records(source: Path, target: Path, config: Config) -> int:
     rows = 0
     _copy_inputs(source, target)
     for number, (file, verdict) in enumerate(zip(files, verdicts, strict=True)):
-        marked = (dedupe.mark(batch, first, verdict) for first, batch in shards.numbered(shards.read_shard(file, RECORDS)))
+        batches = shards.numbered(shards.read_shard(file, RECORDS))
+        marked = (dedupe.mark(batch, first, verdict) for first, batch in batches)
         rows += shards.write_shard(_shard(target, number), marked, RECORDS)
     return rows
 

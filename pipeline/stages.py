@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
+import uuid
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline import dedupe, shards
+from pipeline import dedupe, parts, shards
 from pipeline.engine import blame_by_halves
 from pipeline.read import Shard, read_shard
 from pipeline.records import RECORDS
@@ -25,21 +27,24 @@ from pipeline.retry import LastBuild
 from pipeline.strip.cleaner import load_cleaner, sightings_of
 from pipeline.strip.repetition import SIGHTINGS
 from pipeline.validate import quarantine, validate
-from pipeline.write.counts import PartCounts
-from pipeline.write.dataset import write_part
+from pipeline.write.durable import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from pipeline.config import Config
+    from pipeline.write.counts import PartCounts
 
 _PACKAGE: Final = Path(__file__).parent
 _CODE_SUFFIXES: Final = (".py", ".toml", ".npz")
 # Settings that the readers look at; all others belong to strip and what comes after it.
 _READ_SETTINGS: Final = ("columns", "encoding", "max_document")
+# Settings of which the verdicts on duplicates are the only trace.
+_DEDUPE_SETTINGS: Final = ("dedupe",)
+_LIBRARIES: Final = ("pyarrow", "numpy", "pydantic", "google-re2")
 
 
 @lru_cache(maxsize=1)
@@ -52,6 +57,12 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=1)
+def _surroundings() -> tuple[str, ...]:
+    """The versions of all that has a hand in the bytes of a part: Python words some errors, Arrow compresses."""
+    return (sys.version, *(version(name) for name in _LIBRARIES))
+
+
 def versions() -> dict[str, str]:
     """What decides about published bytes beside inputs and settings."""
     return {"pipeline": version("news-corpus-pipeline"), "code": code_digest()}
@@ -59,7 +70,8 @@ def versions() -> dict[str, str]:
 
 def key_of(*parts: object) -> str:
     """A key for work that depends on these parts and the package's code; parts are JSON values."""
-    return hashlib.sha256(json.dumps([code_digest(), *parts], sort_keys=True).encode()).hexdigest()[:32]
+    content = [code_digest(), _surroundings(), *parts]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,7 @@ class ShardTask:
         rows: only these rows [low, high), when a guilty record is looked for.
         guilty: rows that killed a worker and are set aside.
         templates: keys of the template lines that occur in it, once they are known.
+        lasting: the keys tell all of its content, so what is made of it can serve the next build.
     """
 
     number: int
@@ -85,6 +98,7 @@ class ShardTask:
     rows: tuple[int, int] | None = None
     guilty: frozenset[int] = frozenset()
     templates: NDArray[np.uint64] | None = None
+    lasting: bool = True
 
     def file(self, stage: str) -> Path:
         """Where a stage's result for this shard lies."""
@@ -95,6 +109,25 @@ class ShardTask:
         return f"shard {self.number}"
 
 
+def records(task: ShardTask, config: Config) -> Iterator[pa.RecordBatch]:
+    """The records of a shard: those that the read stage left on the disk, else from the source again."""
+    if shards.is_finished(task.file("read")):
+        return shards.read_shard(task.file("read"), RECORDS)
+    if isinstance(task.source, LastBuild):
+        return task.source.read(config)
+    return read_shard(task.source, config)
+
+
+def stripped(task: ShardTask, config: Config) -> Iterator[pa.RecordBatch]:
+    """The records of a shard after strip and validate, as far as `task.rows` goes."""
+    clean = load_cleaner(config.rules, config.strictness).strip
+    for first, batch in shards.numbered(records(task, config)):
+        low, high = _overlap(first, len(batch), task.rows)
+        if low < high:
+            part = _set_aside_guilty(batch.slice(low, high - low), first + low, task.guilty)
+            yield validate(clean(part, task.templates))
+
+
 @dataclass(frozen=True, slots=True)
 class ReadStep:
     """Read one shard of the inputs into a file of records, and note which lines were seen in which article."""
@@ -102,14 +135,11 @@ class ReadStep:
     config: Config
 
     def __call__(self, task: ShardTask) -> None:
-        """Writes the shard `read` and the shard `sightings`."""
-        target = task.file("read")
-        if shards.is_finished(target) and shards.is_finished(task.file("sightings")):
+        """Writes the shard `sightings`, and the shard `read` for the next stage."""
+        if shards.is_finished(task.file("sightings")):
             return
-        source = task.source
-        batches = source.read(self.config) if isinstance(source, LastBuild) else read_shard(source, self.config)
         seen: list[pa.RecordBatch] = []
-        shards.write_shard(target, _sighted(batches, seen), RECORDS)
+        shards.write_shard(task.file("read"), _sighted(records(task, self.config), seen), RECORDS)
         shards.write_shard(task.file("sightings"), seen, SIGHTINGS)
 
     def blame(self, task: ShardTask, dies: Callable[[ShardTask], bool]) -> ShardTask:
@@ -138,35 +168,29 @@ class StripStep:
     config: Config
 
     def __call__(self, task: ShardTask) -> None:
-        """Writes the shard `stripped` and the shard `fingerprints`."""
-        stripped, prints = task.file("stripped"), task.file("fingerprints")
-        if task.rows is None and shards.is_finished(stripped) and shards.is_finished(prints):
+        """Writes the shard `fingerprints`, and the shard `stripped` for the next stage; lets go of the shard `read`."""
+        if task.rows is not None:  # to see whether they kill the worker
+            for batch in stripped(task, self.config):
+                dedupe.fingerprints(batch, 0)
+            return
+        if shards.is_finished(task.file("fingerprints")):
             return
         keys: list[pa.RecordBatch] = []
-        batches = self._batches(task, keys)
-        if task.rows is not None:
-            for _ in batches:
-                pass
-            return
-        shards.write_shard(stripped, batches, RECORDS)
-        shards.write_shard(prints, keys, dedupe.FINGERPRINTS)
-
-    def _batches(self, task: ShardTask, keys: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        clean = load_cleaner(self.config.rules, self.config.strictness).strip
-        for first, batch in shards.numbered(shards.read_shard(task.file("read"), RECORDS)):
-            low, high = _overlap(first, len(batch), task.rows)
-            if low == high:
-                continue
-            part = _set_aside_guilty(batch.slice(low, high - low), first + low, task.guilty)
-            part = validate(clean(part, task.templates))
-            keys.append(dedupe.fingerprints(part, first + low))
-            yield part
+        shards.write_shard(task.file("stripped"), _fingerprinted(stripped(task, self.config), keys), RECORDS)
+        shards.write_shard(task.file("fingerprints"), keys, dedupe.FINGERPRINTS)
+        task.file("read").unlink(missing_ok=True)
 
     def blame(self, task: ShardTask, dies: Callable[[ShardTask], bool]) -> ShardTask:
         """Find the records that kill a worker by working on smaller and smaller ranges of rows."""
-        count = sum(len(batch) for batch in shards.read_shard(task.file("read"), RECORDS))
+        count = sum(len(batch) for batch in records(task, self.config))
         guilty = blame_by_halves(count, lambda low, high: dies(dataclasses.replace(task, rows=(low, high))))
         return dataclasses.replace(task, guilty=frozenset(guilty))
+
+
+def _fingerprinted(batches: Iterable[pa.RecordBatch], keys: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for first, batch in shards.numbered(batches):
+        keys.append(dedupe.fingerprints(batch, first))
+        yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,26 +201,61 @@ class WriteTask:
     verdicts: dedupe.Verdicts
     folder: Path
 
+    @property
+    def part(self) -> Path:
+        """Where the finished part is kept: under a key of everything its bytes depend on."""
+        return self.shard.work / (key_of(self.shard.strip_key, self.verdicts.digest()) + parts.SUFFIX)
+
     def __str__(self) -> str:
         return str(self.shard)
 
 
 @dataclass(frozen=True, slots=True)
 class WriteStep:
-    """Set the duplicates of one shard aside and write its part of every table."""
+    """Set the duplicates of one shard aside and write its part of every table, unless an earlier build did."""
+
+    config: Config
 
     def __call__(self, task: WriteTask) -> PartCounts:
-        """Returns the counts of the part."""
-        batches = (
-            dedupe.mark(batch, first, task.verdicts)
-            for first, batch in shards.numbered(shards.read_shard(task.shard.file("stripped"), RECORDS))
-        )
-        return write_part(batches, task.folder, task.shard.number)
+        """Returns the counts of the part; lets go of the shard `stripped`."""
+        place = task.part
+        counts = parts.find_part(place)
+        if counts is None:
+            batches = self._batches(task.shard)
+            marked = (dedupe.mark(batch, first, task.verdicts) for first, batch in shards.numbered(batches))
+            counts = parts.make_part(marked, place)
+            task.shard.file("stripped").unlink(missing_ok=True)
+        parts.link_part(place, task.folder, task.shard.number)
+        return counts
+
+    def _batches(self, shard: ShardTask) -> Iterator[pa.RecordBatch]:
+        if shards.is_finished(shard.file("stripped")):
+            return shards.read_shard(shard.file("stripped"), RECORDS)
+        return stripped(shard, self.config)  # its verdicts are new, its records are those of an earlier build
 
     def blame(self, task: WriteTask, dies: Callable[[WriteTask], bool]) -> WriteTask:
         """Writing works on columns, not on records."""
         del dies
         return task
+
+
+def keep_for_next(work: Path, done: Sequence[WriteTask], counts: Sequence[PartCounts]) -> None:
+    """Remove from the work folder what no next build can use: spilled records, and all that belongs to other inputs.
+
+    What a worker died on may go well the next time, and a file without a digest may hold something else: nothing of
+    their shards stays.
+    """
+    keep = set()
+    for task, counted in zip(done, counts, strict=True):
+        if "worker-died" not in counted.quarantine and task.shard.lasting:
+            keep |= {task.part, *(task.shard.file(stage) for stage in _KEPT)}
+    for place in work.iterdir():
+        if place not in keep:
+            remove(place)
+
+
+# What the global steps need of a shard: small, and enough to know that nothing else of it has to be made again.
+_KEPT: Final = ("sightings", "fingerprints")
 
 
 def _overlap(first: int, count: int, rows: tuple[int, int] | None) -> tuple[int, int]:
@@ -218,6 +277,18 @@ def shard_task(shard: Shard | LastBuild, number: int, work: Path, config: Config
     """The task of one shard, with the keys of all its results."""
     settings = config.published_settings()
     reading = {name: settings.pop(name) for name in _READ_SETTINGS}
-    read_key = key_of(shard.key, reading)
-    cleaner = load_cleaner(config.rules, config.strictness)
-    return ShardTask(number, work, read_key, key_of(read_key, settings, cleaner.digest), shard)
+    stripping = {name: value for name, value in settings.items() if name not in _DEDUPE_SETTINGS}
+    # A file that could not be read has no digest: nothing tells whether it is the same the next time.
+    lasting = isinstance(shard, LastBuild) or all(part.file.sha256 for part in shard.slices)
+    read_key = key_of(shard.key, reading, "" if lasting else uuid.uuid4().hex)
+    strip_key = key_of(read_key, stripping, _pack_digests(config.rules))
+    return ShardTask(number, work, read_key, strip_key, shard, lasting=lasting)
+
+
+def _pack_digests(folders: tuple[Path, ...]) -> list[str]:
+    """Of the user's own rule packs, in their order; the built-in ones are part of the package's code."""
+    files = (file for folder in folders for file in sorted(folder.glob("*.toml")))
+    return [
+        hashlib.sha256(file.name.encode("utf-8", "surrogateescape") + b"\0" + file.read_bytes()).hexdigest()
+        for file in files
+    ]

@@ -580,10 +580,10 @@ def test_a_killed_build_goes_on_where_it_was(large: Path, tmp_path: Path, monkey
     )
     again = build([str(large)], tmp_path / "out", Config(workers=1))
     assert written
-    assert not {name for name in written if "fingerprints" not in name} & finished
+    assert not set(written) & finished
     undisturbed = build([str(large)], tmp_path / "other", Config(workers=1))
     assert again.corpus.resolve().name == undisturbed.corpus.resolve().name
-    assert not work.exists()
+    assert not list(work.glob("*.stripped.arrow"))
 
 
 def test_a_shard_that_a_power_cut_tore_is_made_again(tmp_path: Path) -> None:
@@ -594,7 +594,7 @@ def test_a_shard_that_a_power_cut_tore_is_made_again(tmp_path: Path) -> None:
     (inputs / "b.txt").write_bytes(b"\xff")
     run("build", inputs, "--strict", code=1)
     left = list(Path("output/.work").glob("*.arrow"))
-    assert len(left) == 3
+    assert left
     for file in left:
         file.write_bytes(file.read_bytes()[:20])
     run("build", inputs)
