@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -72,8 +72,9 @@ def _with_gaps(lines: Lines, removed: NDArray[np.intp]) -> tuple[NDArray[np.int6
     head = first == lines.first[owner]
     tail = last + 1 == lines.first[owner + 1]
     before, after = np.maximum(first - 1, 0), np.minimum(last + 1, len(lines) - 1)
-    gap_before = _breaks(lines, lines.stop[before], lines.begin[first])
-    gap_after = _breaks(lines, lines.stop[last], lines.begin[after])
+    # How many bytes of blank lines lie on each side; they only have to tell the larger gap.
+    gap_before = np.maximum(lines.begin[first] - lines.stop[before], 0)
+    gap_after = np.maximum(lines.begin[after] - lines.stop[last], 0)
 
     text_start, text_end = lines.base[owner], lines.base[owner + 1]
     takes_before = ~head & (tail | (gap_after > gap_before))
@@ -87,11 +88,6 @@ def _with_gaps(lines: Lines, removed: NDArray[np.intp]) -> tuple[NDArray[np.int6
     return start, end
 
 
-def _breaks(lines: Lines, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many bytes of blank lines lie in each range; it only has to tell the larger gap."""
-    return np.maximum(high - low, 0)
-
-
 def _ends_with_break(lines: Lines, text_end: NDArray[np.int64]) -> NDArray[np.bool_]:
     last = lines.buffer[np.maximum(text_end - 1, 0)]
     return (last == 0x0A) | (last == 0x0D)
@@ -100,8 +96,8 @@ def _ends_with_break(lines: Lines, text_end: NDArray[np.int64]) -> NDArray[np.bo
 def _break_start(lines: Lines, line: NDArray[np.intp]) -> NDArray[np.int64]:
     """Where the line break of each line starts: one or two bytes before its stop."""
     stop = lines.stop[line]
-    pair = (lines.buffer[stop - 1] == 0x0A) & (lines.buffer[np.maximum(stop - 2, 0)] == 0x0D) & (stop - 2 >= lines.end[line])
-    return stop - 1 - pair
+    pair = (lines.buffer[stop - 1] == 0x0A) & (lines.buffer[np.maximum(stop - 2, 0)] == 0x0D)
+    return stop - 1 - (pair & (stop - 2 >= lines.end[line]))
 
 
 def merge(whole: Spans, parts: Spans) -> Spans:
@@ -142,7 +138,9 @@ def _sorted(groups: Sequence[Spans]) -> Spans:
     return Spans(*(field[order] for field in fields))
 
 
-def cut(texts: pa.StringArray, spans: Spans, evidence: Sequence[tuple[str, ...]]) -> tuple[pa.StringArray, pa.ListArray]:
+def cut(
+    texts: pa.StringArray, spans: Spans, evidence: Sequence[tuple[str, ...]]
+) -> tuple[pa.StringArray, pa.ListArray]:
     """Cut spans out of a column of texts.
 
     Args:
@@ -225,6 +223,38 @@ def rebuild(clean: pa.StringArray, removed: pa.ListArray) -> pa.StringArray:
     pieces_low[spots] = cut_base[:-1] + len(buffer)
     pieces_high[spots] = cut_base[1:] + len(buffer)
     return _strings(_concatenate(source, pieces_low, pieces_high), base - base[0] + grown, clean)
+
+
+def compose(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The spans of one text that was cut twice, as if it had been cut once.
+
+    Args:
+        first: spans as `records.SPAN`, ordered, offsets into the input text.
+        second: spans that were cut out of what was left, offsets into that.
+
+    Returns:
+        All spans ordered by their offsets into the input text. A second span that lay around a first one is split there,
+        since it is not one piece of the input.
+
+    >>> one = {"label": "share", "evidence": [], "score": 1.0}
+    >>> composed = compose([{"start": 2, "end": 4, "text": "cd", **one}], [{"start": 1, "end": 3, "text": "be", **one}])
+    >>> [(span["start"], span["end"], span["text"]) for span in composed]
+    [(1, 2, 'b'), (2, 4, 'cd'), (4, 5, 'e')]
+    """
+    pieces = list(first)
+    gaps, cut_before = [], 0  # where each first span was cut, in the text that was left, and its length
+    for span in first:
+        gaps.append((span["start"] - cut_before, span["end"] - span["start"]))
+        cut_before += span["end"] - span["start"]
+    for span in second:
+        data = span["text"].encode()
+        inner = [place for place, _ in gaps if span["start"] < place < span["end"]]
+        edges = [span["start"], *dict.fromkeys(inner), span["end"]]
+        for low, high in zip(edges[:-1], edges[1:], strict=True):
+            start = low + sum(length for place, length in gaps if place <= low)
+            text = data[low - span["start"] : high - span["start"]].decode()
+            pieces.append({**span, "start": start, "end": start + high - low, "text": text})
+    return sorted(pieces, key=lambda piece: piece["start"])
 
 
 def _concatenate(buffer: NDArray[np.uint8], low: NDArray[np.int64], high: NDArray[np.int64]) -> pa.Buffer:
