@@ -1,0 +1,1 @@
+"""Turn scraped news articles into a clean, validated, reversible Parquet corpus."""

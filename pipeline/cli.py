@@ -480,11 +480,9 @@ def test_rules(folders: tuple[Path, ...]) -> None:
 @click.option("--era", help="Only documents of this era, such as modern.")
 @click.option("--lang", help="Only documents in this language, such as en.")
 @click.option("--by", help="Also a row for each value of this field, such as extractor, lang or dataset.")
-@click.option("--worst", type=click.IntRange(min=0), default=0, help="Show so many of the documents that lost most body.")
+@click.option("--worst", type=click.IntRange(min=0), default=0, help="Show that many of the documents that lost most.")
 @_JSON
-def evaluate(
-    gold: Path, config: Path | None, *, by: str | None, worst: int, as_json: bool, **options: Any  # noqa: ANN401
-) -> None:
+def evaluate(gold: Path, config: Path | None, *, by: str | None, worst: int, as_json: bool, **options: Any) -> None:
     """Measure precision, recall and body loss against the labelled lines of GOLD (JSON Lines, also .gz)."""
     wanted = {name: options.pop(name) for name in ("track", "tier", "era", "lang")}
     settings = _config(config, **options)

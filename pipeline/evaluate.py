@@ -1,9 +1,9 @@
 """Measure the cleaner against labelled lines: precision, recall and body loss, as `pipeline evaluate` prints them.
 
-Gold is JSON Lines, one document each, plain or gzip: `lines`, a list of `text` and `label` (keep, drop, mixed with the kept
-character ranges as `spans`; title, neutral and unknown count for nothing), and where known `cls`, `gold_text`, `lang`,
-`extractor`, `publisher_domain`, `url`. Documents of one `extractor` and `track` are cleaned as one corpus, so repetition
-across documents has its say, and a page that stands there once per extractor does not repeat itself.
+Gold is JSON Lines, one document each, plain or gzip: `lines`, a list of `text` and `label` (keep, drop, mixed with the
+kept character ranges as `spans`; title, neutral and unknown count for nothing), and where known `cls`, `gold_text`,
+`lang`, `extractor`, `publisher_domain`, `url`. Documents of one `extractor` and `track` are cleaned as one corpus, so
+repetition across documents has its say, and a page that stands there once per extractor does not repeat itself.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import gzip
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from pipeline.config import Config
 from pipeline.errors import InputError
 from pipeline.records import complete
 from pipeline.strip.cleaner import load_cleaner, sightings_of
 from pipeline.strip.repetition import SIGHTINGS, templates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from pipeline.config import Config
 
 _BATCH: Final = 500
 _TOKEN: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f\u1000-\u109f]|[^\W_]+")
@@ -147,7 +150,9 @@ def read_gold(path: Path, **wanted: str | None) -> Iterator[dict[str, Any]]:
         raise InputError(msg) from None
 
 
-def evaluate(documents: Iterable[dict[str, Any]], config: Config, *, by: str | None = None, worst: int = 0) -> Evaluation:
+def evaluate(
+    documents: Iterable[dict[str, Any]], config: Config, *, by: str | None = None, worst: int = 0
+) -> Evaluation:
     """Clean gold documents and count what was right.
 
     Args:
@@ -167,7 +172,8 @@ def evaluate(documents: Iterable[dict[str, Any]], config: Config, *, by: str | N
             if by:
                 _add(result.groups[str(document.get(by))], tally)
             if worst and tally.characters["lost"]:
-                result.worst.append((tally.characters["lost"], str(document.get("doc_id") or document.get("file")), lines))
+                name = str(document.get("doc_id") or document.get("file"))
+                result.worst.append((tally.characters["lost"], name, lines))
                 result.worst = sorted(result.worst, key=lambda entry: -entry[0])[:worst]
     return result
 
@@ -232,13 +238,13 @@ def _count(document: dict[str, Any], lines: Sequence[JudgedLine], result: Evalua
             continue
         gone = line.share_kept < _HALF
         if line.gold == "keep":
-            exact &= line.share_kept >= 0.99  # noqa: PLR2004 - the benchmark's own bound
+            exact &= line.share_kept >= 0.99
             tally.lines["keep"] += 1
             tally.lines["lost"] += gone
             tally.characters["keep"] += len(line.text)
             tally.characters["lost"] += round(len(line.text) * (1 - line.share_kept))
         elif line.gold == "drop":
-            exact &= line.share_kept <= 0.01  # noqa: PLR2004 - the benchmark's own bound
+            exact &= line.share_kept <= 0.01
             _count_junk(line, gone=gone, tally=tally, result=result)
         else:
             _count_mixed(line, tally)
@@ -289,7 +295,8 @@ def _token_f1(document: dict[str, Any], lines: Sequence[JudgedLine]) -> float:
     gold = document.get("gold_text")
     if gold is None:
         gold = [line.text for line in lines if line.gold == "keep"]
-    wanted = Counter(word.lower() for text in ([gold] if isinstance(gold, str) else gold) for word in _TOKEN.findall(text))
+    texts = [gold] if isinstance(gold, str) else gold
+    wanted = Counter(word.lower() for text in texts for word in _TOKEN.findall(text))
     found = Counter(
         word.lower()
         for line in lines

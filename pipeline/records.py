@@ -223,7 +223,7 @@ def replace_columns(batch: pa.RecordBatch, columns: dict[str, pa.Array]) -> pa.R
 
 def complete(columns: dict[str, pa.Array], rows: int) -> pa.RecordBatch:
     """A batch of `RECORDS` from the columns that are known; the others are null."""
-    arrays = [columns.get(field.name, None) for field in RECORDS]
+    arrays = [columns.get(field.name) for field in RECORDS]
     filled = [
         pa.nulls(rows, field.type) if array is None else array.cast(field.type)
         for field, array in zip(RECORDS, arrays, strict=True)

@@ -97,9 +97,8 @@ def explain(batch: pa.RecordBatch, row: int) -> str | None:
     try:
         Document.model_validate(values)
     except ValidationError as error:
-        return "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors(include_url=False)
-        )
+        faults = error.errors(include_url=False)
+        return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
     return None
 
 

@@ -80,9 +80,7 @@ def test_there_is_no_import_cycle() -> None:
 @pytest.mark.parametrize("file", [file for file in MODULES if file.name != "cli.py"], ids=module_name)
 def test_the_library_never_prints_or_exits(file: Path) -> None:
     """Only cli.py talks to the user."""
-    calls = [
-        node.func for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
-    ]
+    calls = [node.func for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     names = {ast.unparse(call) for call in calls}
     assert not names & {"print", "exit", "quit", "sys.exit", "os._exit", "click.echo", "input"}
 
@@ -116,7 +114,7 @@ def test_help_does_not_load_the_heavy_libraries() -> None:
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0;"
         "assert not {'pyarrow', 'numpy', 'pydantic', 're2'} & set(sys.modules), sorted(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own code
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_no_module_has_outgrown_its_reader() -> None:

@@ -1,7 +1,8 @@
 """Parquet, a row group at a time.
 
 What a file says of itself is not believed: so few rows are decoded at once that they stay small even if a text of its
-dictionary stands for all of them, and a file that cannot be read to its end gives the rows before the damage and one row for the damage.
+dictionary stands for all of them, and a file that cannot be read to its end gives the rows before the damage and one
+row for the damage.
 """
 
 from __future__ import annotations
@@ -53,11 +54,11 @@ class _UnreadableError(Exception):
 
 def row_groups(file: InputFile) -> Iterator[tuple[Slice, int]]:
     """The slices of a Parquet file, one a row group, with their cost in bytes; one for a file that cannot be read."""
-    from pipeline.read.source import Slice
+    from pipeline.read.source import Slice  # noqa: PLC0415 - that module plans with this one
 
     try:
         if file.compression:
-            raise _UnreadableError(Fault("unreadable", "compressed as a whole"))
+            raise _UnreadableError(Fault("unreadable", "compressed as a whole"))  # noqa: TRY301 - as one that cannot be
         with _open(file) as (parquet, _):
             first = 0
             for number in range(parquet.metadata.num_row_groups):

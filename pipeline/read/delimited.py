@@ -277,7 +277,7 @@ def _filled(column: pa.Array) -> pa.Array:
 
 
 def _rows(data: bytes, delimiter: str, *, final: bool) -> Iterator[tuple[list[str], int, int, bool]]:
-    """Rows as the standard library reads them: cells, first byte, byte after the last, and whether all quotes are closed.
+    """Rows as the standard library reads them: cells, first byte, byte after the last, whether all quotes are closed.
 
     Unless these are the `final` bytes of the file, a last row that may go on after them is left out.
     """

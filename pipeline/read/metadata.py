@@ -115,7 +115,7 @@ def _values(column: pa.Array) -> pa.Array:
     return pa.array([None if value is None else _dumps(value) for value in column.to_pylist()], pa.string())
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
+def _plain_type(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one answer for each kind of type
     """The same type with texts, moments and decimals of every kind as strings, also inside lists and structs."""
     if pt.is_dictionary(kind):
         return _plain_type(kind.value_type)
@@ -154,7 +154,7 @@ def _escape(column: pa.Array) -> pa.Array:
 
 
 def text_buffers(column: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Offsets (int32[rows + 1], into the whole buffer) and the bytes from the first offset to the last of a string array."""
+    """Of a string array: offsets (int32[rows + 1], into the whole buffer), and its bytes from the first to the last."""
     _, offset_buffer, data_buffer = column.buffers()
     if offset_buffer is None or not len(column):
         return np.zeros(len(column) + 1, dtype=np.int32), np.zeros(0, dtype=np.uint8)

@@ -113,7 +113,8 @@ class Discovery:
         skipped: how many files were passed over, by suffix; "(hidden)" for names that begin with a dot,
             "(link)" for links out of the folder, "(special)" for what is no regular file.
         skipped_names: the uris of those files, sorted.
-        cuts: of large JSON Lines files, by path: where a line begins, and its number, near each multiple of `SHARD_BYTES`.
+        cuts: of large JSON Lines files, by path: where a line begins, and its number, near each multiple of
+            `SHARD_BYTES`.
     """
 
     files: tuple[InputFile, ...]
@@ -140,7 +141,7 @@ class _Search:
             self.real[key] = (link, file)
 
 
-def discover(inputs: Sequence[str], config: Config) -> Discovery:
+def discover(inputs: Sequence[str], config: Config) -> Discovery:  # noqa: ARG001 - readers to come will need it
     """Find and hash all files of the inputs.
 
     Args:
@@ -190,9 +191,9 @@ def _suffix(name: str) -> str:
 
 
 def escape(name: str) -> str:
-    """A file name as text: control characters and bytes that are not UTF-8 percent-escaped.
+    r"""A file name as text: control characters and bytes that are not UTF-8 percent-escaped.
 
-    >>> escape("caf\\udce9 100%.txt"), escape("a%20b")
+    >>> escape("caf\udce9 100%.txt"), escape("a%20b")
     ('caf%E9 100%.txt', 'a%2520b')
     """
     return _ODD.sub(lambda odd: "".join(f"%{byte:02X}" for byte in os.fsencode(odd.group())), name)
@@ -421,7 +422,7 @@ class _Cutter:
         self._place = end
 
 
-def plan(discovery: Discovery, config: Config) -> list[Shard]:
+def plan(discovery: Discovery, config: Config) -> list[Shard]:  # noqa: ARG001 - readers to come will need it
     """Cut the files into shards, in input order.
 
     Where one shard ends depends on the names and sizes of the files around it only, so one more file changes one shard.

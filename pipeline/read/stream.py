@@ -243,7 +243,7 @@ def _unzstd(raw: Any) -> Iterator[bytes]:
 
 
 def _before_damage(raw: Any, given: int) -> bytes:
-    """What stands between byte `given` and the damage: a read that fails gives nothing, so this one goes byte by byte."""
+    """What stands between byte `given` and the damage: a read that fails gives nothing, so this goes byte by byte."""
     raw.seek(0)
     stream = pa.CompressedInputStream(pa.PythonFile(_Unclosed(raw), mode="r"), "zstd")
     found = bytearray()

@@ -6,7 +6,6 @@ Every reader ends here, the quick ways and the exact ones alike, so that a recor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +19,8 @@ from pipeline.read.stream import Fault
 from pipeline.records import INPUT_FIELDS, ORIGIN, QUARANTINE, complete
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.config import Config
     from pipeline.read.source import InputFile
 
@@ -156,7 +157,7 @@ def _judge(found: Found, text: pa.Array, config: Config) -> tuple[pa.Array, dict
     faults = dict(found.faults)
     size = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False)
     large = size > config.max_document
-    blank = pc.fill_null(pc.utf8_is_space(text), False).to_numpy(zero_copy_only=False)
+    blank = pc.fill_null(pc.utf8_is_space(text), fill_value=False).to_numpy(zero_copy_only=False)
     for row in np.flatnonzero((size == 0) | blank).tolist():
         words = "the text is white space only" if size[row] else "the record has no text, or an empty one"
         faults.setdefault(row, Fault("missing-text", words))

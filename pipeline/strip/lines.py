@@ -6,6 +6,7 @@ Every detector works on these arrays, so no text is ever split into Python strin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -167,5 +168,5 @@ def count_words(texts: pa.StringArray) -> NDArray[np.int32]:
     starts = base[:-1][base[:-1] < base[1:]]
     opens[starts] = solid[starts]
     edges = base.tolist()
-    counts = [np.count_nonzero(opens[low:high]) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    counts = [np.count_nonzero(opens[low:high]) for low, high in pairwise(edges)]
     return np.array(counts, np.int32)

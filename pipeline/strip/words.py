@@ -1,6 +1,7 @@
 """The words of a buffer of texts and a key for each, found with numpy for the whole buffer at once.
 
-A word is a run of ASCII letters. Its key is its first `KEY_LETTERS` letters, lower-cased, read as one little-endian number.
+A word is a run of ASCII letters. Its key is its first `KEY_LETTERS` letters, lower-cased, read as one little-endian
+number.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int) -> 
     return counts
 
 
-def finish(  # noqa: PLR0913, PLR0917 - each is one thing that a manifest records
+def finish(
     folder: Path,
     counts: PartCounts,
     inputs: Sequence[Input],

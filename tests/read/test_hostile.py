@@ -20,7 +20,8 @@ CUTS = 100
 def _outcomes(rows: list[dict]) -> list[str | None]:
     for row in rows:
         assert (row["outcome"], row["reason"] in QUARANTINE_REASONS) in ((None, False), ("quarantine", True))
-        assert row["id"] and row["origin"]["uri"]
+        assert row["id"]
+        assert row["origin"]["uri"]
         assert row["outcome"] or row["text"]
     return [row["reason"] for row in rows]
 

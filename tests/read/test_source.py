@@ -103,7 +103,7 @@ def test_odd_names_work(name: bytes, tmp_path: Path) -> None:
     """Names that are not UTF-8, or hold control characters, are read and stand percent-escaped in the origin."""
     folder = tmp_path / "odd"
     folder.mkdir()
-    Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).write_text("story")
+    (folder / os.fsdecode(name)).write_text("story")
     (row,) = read_all(folder).to_pylist()
     expected = {b"caf\xe9.txt": "caf%E9.txt", b"new\nline.txt": "new%0Aline.txt", b"a%20b.txt": "a%2520b.txt"}
     assert row["origin"]["uri"] == "odd/" + expected.get(name, name.decode("utf-8", "replace"))

@@ -77,7 +77,7 @@ def test_a_lone_weak_hit_stays() -> None:
 
 def test_a_weak_hit_goes_with_its_neighbour() -> None:
     """Beside a line that goes, a weak hit goes too; both verdicts are kept."""
-    lines, hits, verdicts = _decide(f"{BODY}\nweak\nstrong\n{LONG}")
+    _lines, hits, verdicts = _decide(f"{BODY}\nweak\nstrong\n{LONG}")
     assert verdicts.label.tolist() == [0, 1, 1, 0]
     assert verdicts.alone.tolist() == [0, 0, 1, 0]
     assert context.evidence_words(verdicts, hits, RULES, 1) == ["rule:t.weak", "context"]
@@ -91,7 +91,7 @@ def test_three_weak_hits_in_a_row_go() -> None:
 
 def test_support_ends_with_the_document() -> None:
     """The last line of one document does not support the first of the next."""
-    lines, _, verdicts = _decide(f"{LONG}\nstrong", f"weak\n{LONG}")
+    _lines, _, verdicts = _decide(f"{LONG}\nstrong", f"weak\n{LONG}")
     assert verdicts.label.tolist() == [0, 1, 0, 0]
 
 
@@ -128,7 +128,7 @@ def test_a_part_of_a_line_is_a_span() -> None:
 def test_a_document_that_would_lose_every_long_line_is_kept_whole() -> None:
     """Over the budget everything stays and the document is flagged."""
     text = f"strong\nopen\n{LONG}\nclose"
-    lines, _, verdicts = _decide(text, f"strong\n{LONG}")
+    _lines, _, verdicts = _decide(text, f"strong\n{LONG}")
     assert verdicts.heavy.tolist() == [True, False]
     assert verdicts.label.tolist() == [0, 0, 0, 0, 1, 0]
 

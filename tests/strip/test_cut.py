@@ -47,18 +47,23 @@ def cut_lines(text: str, gone: str) -> str:
     ],
 )
 def test_paragraphs_stay_apart_as_they_were(text: str, clean: str) -> None:
-    """A removed line takes its line break and the smaller gap with it; no hole is left and no paragraphs run together."""
+    """A removed line takes its line break and the smaller gap with it: no hole is left, no paragraphs run together."""
     assert cut_lines(text, "X") == clean
 
 
+# Texts, a label for each line, and parts of lines as (line, start, length).
+Case = tuple[list[str | None], list[int], list[tuple[int, float, float]]]
+
+
 @st.composite
-def judged(draw: st.DrawFn) -> tuple[list[str | None], list[int], list[tuple[int, float, float]]]:
+def judged(draw: st.DrawFn) -> Case:
     """Texts, a label for each line, and parts of lines as (line, where it starts, how long it is), both as shares."""
     texts = draw(TEXTS)
     count = len(split_lines(pa.array(texts, pa.string())))
     labels = draw(st.lists(st.sampled_from([0, 0, 1, 2]), min_size=count, max_size=count))
     share = st.floats(0, 1)
-    parts = draw(st.lists(st.tuples(st.integers(0, max(count - 1, 0)), share, share), max_size=3, unique_by=lambda p: p[0]))
+    part = st.tuples(st.integers(0, max(count - 1, 0)), share, share)
+    parts = draw(st.lists(part, max_size=3, unique_by=lambda drawn: drawn[0]))
     return texts, labels, parts if count else []
 
 
@@ -81,7 +86,7 @@ def spans_of(texts: pa.StringArray, labels: list[int], parts: list[tuple[int, fl
 
 
 @given(judged())
-def test_kept_text_and_spans_rebuild_the_input(case: tuple[list[str | None], list[int], list[tuple[int, float, float]]]) -> None:
+def test_kept_text_and_spans_rebuild_the_input(case: Case) -> None:
     """Whatever is cut, the clean text and the ledger give back every byte."""
     texts = pa.array(case[0], pa.string())
     clean, removed = cut(texts, spans_of(texts, case[1], case[2]), [("model",)])
@@ -92,7 +97,7 @@ def test_kept_text_and_spans_rebuild_the_input(case: tuple[list[str | None], lis
 
 @given(judged())
 def test_spans_are_ordered_disjoint_and_hold_their_own_text(
-    case: tuple[list[str | None], list[int], list[tuple[int, float, float]]],
+    case: Case,
 ) -> None:
     """Each span's text is the input between its offsets, on code point edges, after the span before it."""
     texts = pa.array(case[0], pa.string())
@@ -106,7 +111,7 @@ def test_spans_are_ordered_disjoint_and_hold_their_own_text(
 
 
 @given(judged())
-def test_a_kept_line_stays_whole_and_in_order(case: tuple[list[str | None], list[int], list[tuple[int, float, float]]]) -> None:
+def test_a_kept_line_stays_whole_and_in_order(case: Case) -> None:
     """Without parts, the lines of the clean text are exactly the kept lines of the input."""
     texts = pa.array(case[0], pa.string())
     lines = split_lines(texts)
