@@ -20,6 +20,8 @@ _PLAIN: Final = (
     (b"\xc2\xa0", b" "),
     (b"\xc2\xad", b""),
 )
+# The first bytes of those forms.
+_MARK_LEAD, _LATIN_LEAD = b"\xe2\x80", b"\xc2"
 # What a line that quotes somebody begins with.
 _OPENING_QUOTES: Final = tuple(sign.encode() for sign in "\"'\u201c\u2018\u00ab\u201e\u201a")
 
@@ -35,7 +37,7 @@ def plain(content: bytes) -> bytes:
         head = content[:HEAD_BYTES].decode("utf-8", "ignore").encode()
         tail = content[-TAIL_BYTES:].decode("utf-8", "ignore").encode()
         content = head + b"\n" + tail
-    if not content.isascii():
+    if not content.isascii() and (_MARK_LEAD in content or _LATIN_LEAD in content):
         for fancy, simple in _PLAIN:
             content = content.replace(fancy, simple)
     return content

@@ -25,7 +25,7 @@ _CURRENCY: Final = "$£€₹"
 # More strings than this would cost more to look up than they save.
 _MOST_STRINGS: Final = 400
 # Requirements a pattern: a further one hardly rejects another line.
-MOST_REQUIREMENTS: Final = 4
+MOST_REQUIREMENTS: Final = 3
 # Added to the key of a word that must be the first or the last of its line.
 FIRST: Final = 1 << 62
 LAST: Final = 1 << 61
@@ -245,6 +245,8 @@ _COMMON: Final = frozenset(
 _SHARE_VERY_COMMON, _SHARE_COMMON, _SHARE_RARE = 0.3, 0.04, 0.004
 # Two words side by side are rarer than either by about this much.
 _PAIR_FACTOR: Final = 0.05
+# A further requirement that more lines than this meet costs more than it rejects.
+_MOST_SHARE: Final = 0.2
 # One word in so many is the first, or the last, of its line.
 _PLACE_FACTOR: Final = 20
 
@@ -280,7 +282,9 @@ def needs_of(pattern: str) -> Needs:
     # The best column of every stretch comes before the second best of any: those of one stretch go together anyway.
     columns.sort(key=lambda entry: (entry[0], entry[1][0], sorted(entry[1][1])))
     words: list[frozenset[int]] = []
-    for _, (_, needed) in columns:
+    for _, (share, needed) in columns:
+        if words and share > _MOST_SHARE:
+            continue
         keys = frozenset(_key(word) | place for word, place in needed)
         if keys not in words:
             words.append(keys)

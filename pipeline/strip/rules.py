@@ -119,7 +119,9 @@ class Rules:
     targets: list[Target] = field(default_factory=list, init=False)
     blocks: list[BlockRule] = field(default_factory=list, init=False)
     _probes: list[_Probe] = field(default_factory=list, init=False, repr=False)
+    # What matched short lines: all targets but the inner parts of blocks, and those alone.
     _remembered: dict[bytes, tuple[_Found, ...]] = field(default_factory=dict, init=False, repr=False)
+    _remembered_inside: dict[bytes, tuple[_Found, ...]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._where: list[Where] = []
@@ -147,7 +149,12 @@ class Rules:
         """
         words = find_word_keys(lines.buffer, lines.base) if words is None else words
         line, probe = self._candidates(lines, words)
-        return self._in_place(lines, self._search(lines, line, probe))
+        inside = self._inside[self._probe_target[probe]]
+        found = self._search(lines, line[~inside], probe[~inside], self._remembered)
+        line, probe = self._in_begun_blocks(lines, line[inside], probe[inside], found)
+        found += self._search(lines, line, probe, self._remembered_inside)
+        found.sort()
+        return self._in_place(lines, found)
 
     # -- building ------------------------------------------------------------------------------------------------------
 
@@ -190,13 +197,12 @@ class Rules:
         self._min_length = np.array([where.min_length for where in self._where], np.int64)
         self._head = np.array([where.head for where in self._where], np.int64)
         self._tail = np.array([where.tail for where in self._where], np.int64)
-        self._part_of = np.full(len(self.targets), len(self.blocks), np.int64)  # the last number stands for no block
-        self._opens = np.zeros(len(self.targets), np.bool_)
+        self._block_of = np.full(len(self.targets), -1, np.int64)
+        self._inside = np.array([target.part not in ("rule", "starts") for target in self.targets], np.bool_)
         for number, block in enumerate(self.blocks):
             for part in (block.starts, block.ends, block.inner, block.stops):
                 if part >= 0:
-                    self._part_of[part] = number
-            self._opens[block.starts] = True
+                    self._block_of[part] = number
         self._probe_target = np.array([probe.target for probe in self._probes], np.int64)
 
     # -- matching ------------------------------------------------------------------------------------------------------
@@ -204,40 +210,51 @@ class Rules:
     def _candidates(self, lines: Lines, words: WordKeys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs of line and probe worth a search, ordered by line, then probe.
 
-        What is remembered of a short line holds in any place, so only long lines are judged here by where they stand,
-        and only they are spared the parts of blocks that do not begin in their document.
+        What is remembered of a short line holds in any place, so only long lines are judged here by where they stand.
         """
         line, probe = self._index.find(lines, words)
         length = lines.end[line] - lines.start[line]
         target = self._probe_target[probe]
         fits = (self._min_length[target] <= length) & (length <= self._max_length[target])
-        here = self._stands(lines, line, target) & self._block_may_begin(lines, line, target)
-        fits &= (length <= _REMEMBERED_MAX_LENGTH) | here
+        fits &= (length <= _REMEMBERED_MAX_LENGTH) | self._stands(lines, line, target)
         return line[fits], probe[fits]
 
-    def _block_may_begin(self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """False for the inner parts of a block whose opener cannot be in the same document."""
-        block = self._part_of[target]
-        documents = len(lines.first) - 1
-        place = block * documents + lines.document[line]
-        begins = np.zeros((len(self.blocks) + 1) * documents, np.bool_)
-        begins[place[self._opens[target]]] = True
-        return (block == len(self.blocks)) | begins[place]
+    def _in_begun_blocks(
+        self, lines: Lines, line: NDArray[np.int64], probe: NDArray[np.int64], found: list[tuple[int, _Found]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Those pairs of inner parts whose block has an opener in the document; of a short line, any block."""
+        begun = np.zeros((len(lines.first) - 1, len(self.blocks)), np.bool_)
+        for number, match in found:
+            if self.targets[match.target].part == "starts":
+                begun[lines.document[number], self._block_of[match.target]] = True
+        document = lines.document[line]
+        short = lines.end[line] - lines.start[line] <= _REMEMBERED_MAX_LENGTH
+        wanted = np.where(
+            short, begun.any(axis=1)[document], begun[document, self._block_of[self._probe_target[probe]]]
+        )
+        return line[wanted], probe[wanted]
 
-    def _search(self, lines: Lines, line: NDArray[np.int64], probe: NDArray[np.int64]) -> list[tuple[int, _Found]]:
+    def _search(
+        self,
+        lines: Lines,
+        line: NDArray[np.int64],
+        probe: NDArray[np.int64],
+        remembered: dict[bytes, tuple[_Found, ...]],
+    ) -> list[tuple[int, _Found]]:
         """Run RE2 over the candidates, line by line."""
         found: list[tuple[int, _Found]] = []
         edges = [*np.flatnonzero(np.diff(line, prepend=-1)).tolist(), len(line)]
         numbers = line[edges[:-1]].tolist()
         starts, ends = lines.start[numbers].tolist(), lines.end[numbers].tolist()
         data = memoryview(np.ascontiguousarray(lines.buffer))
+        probes = probe.tolist()
         for number, low, high, start, end in zip(numbers, edges[:-1], edges[1:], starts, ends, strict=True):
             content = bytes(data[start:end])
-            matches = self._remembered.get(content)
+            matches = remembered.get(content)
             if matches is None:
-                matches = self._search_one(content, probe[low:high].tolist())
-                if len(content) <= _REMEMBERED_MAX_LENGTH and len(self._remembered) < _REMEMBERED_LINES:
-                    self._remembered[content] = matches
+                matches = self._search_one(content, probes[low:high])
+                if len(content) <= _REMEMBERED_MAX_LENGTH and len(remembered) < _REMEMBERED_LINES:
+                    remembered[content] = matches
             found += [(number, match) for match in matches]
         return found
 
