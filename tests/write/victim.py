@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import tempfile
 from pathlib import Path
@@ -17,7 +18,7 @@ def main(output: Path) -> int:
     with tempfile.TemporaryDirectory() as elsewhere:  # a first time, so that no import is hurt instead of a publish
         publish(Path(elsewhere), NEW)
     print("ready", flush=True)
-    sys.stdin.readline()
+    select.select([sys.stdin], [], [])  # waits without a read, which would be hurt as well
     try:
         publish(output, NEW)
     except WriteError as error:
