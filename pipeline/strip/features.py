@@ -1,7 +1,7 @@
 """What the learned line model counts of each line: its shape, its place, and what it shares with its document.
 
-Nothing here knows a language's grammar or a publisher's name. Every value is a whole number, found by integer arithmetic
-from the document alone, so the same text gives the same features on every machine and in every batch.
+Nothing here knows a language's grammar or a publisher's name. Every value is a whole number, found by integer
+arithmetic from the document alone, so the same text gives the same features on every machine and in every batch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _END_CLASSES = 9
 
 
 def _end_table() -> NDArray[np.uint8]:
-    """Class of a line's last byte: 0 other, 1 full stop, 2 ! and ?, 3 colon, 4 , ; -, 5 quote, 6 bracket, 7 digit, 8 letter."""
+    """Class of a line's last byte: 1 full stop, 2 ! and ?, 3 colon, 4 , ; -, 5 quote, 6 bracket, 7 digit, 8 letter."""
     table = np.zeros(256, np.uint8)
     for byte in range(256):
         char = chr(byte)

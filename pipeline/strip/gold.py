@@ -6,12 +6,14 @@ import gzip
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.records import LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 # The licence of each data set shipped weights may learn from; of `hand_news` only pages that are not AGPL.
 LICENCES: Final = {
@@ -181,10 +183,10 @@ def set_folds(pages: Sequence[Page], folds: int, seed: int = 1) -> list[Page]:
 def recombine(pages: Sequence[Page], copies: int = 2, seed: int = 5) -> list[Page]:
     """More documents like those an extractor leaves, out of allowed pages; no text crosses from one fold into another.
 
-    A whole page gives its body with some of the junk beside and between it; a residue page gets an appeal or another small
-    widget of a different publisher put between its paragraphs.
+    A whole page gives its body with some of the junk beside and between it; a residue page gets an appeal or another
+    small widget of a different publisher put between its paragraphs.
     """
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - which training pages are mixed is no secret
     widgets = _widgets(pages)
     out = []
     for page in pages:

@@ -1,10 +1,11 @@
 """The learned line model: how likely each line is boilerplate, and of which kind.
 
-Two steps. The words of a line speak for eight `HEADS` by a linear sum of small whole weights. Then trees decide over the
-line's shape and place, those sums, and the same of its neighbours and its document. The trees are symmetric, each level
-asks all lines the same question, so a tree is a few array operations and one look-up for a whole batch.
+Two steps. The words of a line speak for eight `HEADS` by a linear sum of small whole weights. Then trees decide over
+the line's shape and place, those sums, and the same of its neighbours and its document. The trees are symmetric, each
+level asks all lines the same question, so a tree is a few array operations and one look-up for a whole batch.
 
-All sums are whole numbers and the only roundings are single float32 multiplications, so the bits are the same everywhere.
+All sums are whole numbers and the only roundings are single float32 multiplications, so the bits are the same
+everywhere.
 Trained by `pipeline.strip.train`.
 """
 
@@ -208,10 +209,13 @@ def _pick(
 
 @lru_cache(maxsize=2)
 def load_model(path: Path = WEIGHTS) -> LineModel:
-    """The packaged model, or one from a file of `pipeline.strip.train`; read once in each process."""
+    """The packaged model, or one from a file of `pipeline.strip.train`; read once in each process.
+
+    Raises:
+        ValueError: the file was trained for other features than this version finds.
+    """
     with np.load(path, allow_pickle=False) as weights:
         model = LineModel(dict(weights))
     if tuple(model.about["features"]) != NAMES:
-        message = f"{path} was trained for other features than this version has; train it again with `python -m pipeline.strip.train`"
-        raise ValueError(message)
+        raise ValueError(f"{path} was trained for other features; train it again with `python -m pipeline.strip.train`")
     return model

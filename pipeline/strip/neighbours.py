@@ -1,7 +1,7 @@
 """What the learned line model sees around each line: the lines before and after it, and its document as a whole.
 
-Input are rows of whole numbers 0 to 255, a column for each line; output are more such rows. Nothing crosses the edge of a
-document, so a document's rows never depend on the batch around it.
+Input are rows of whole numbers 0 to 255, a column for each line; output are more such rows. Nothing crosses the edge of
+a document, so a document's rows never depend on the batch around it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Train the line model from labelled lines: `python -m pipeline.strip.train GOLD... -o WEIGHTS`.
 
-Needs the extra `[train]` (catboost and torch). One run with the same files, versions and seed gives the same weights. First the
-same model is trained five times without the publishers it is then tried on; the figures found so go into the weights file
-with the digest of the gold files and the licence of each data set.
+Needs the extra `[train]` (catboost and torch). One run with the same files and versions gives the same weights. First
+the same model is trained five times without the publishers it is then tried on; the figures found so go into the
+weights file with the digest of the gold files and the licence of each data set.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDS: Final = 5
+Log = Callable[[str], None]
 # A word, pair or whole line gets a weight of its own if lines of this many publishers have it, so that no publisher's
 # own words are learned.
 _LEAST_HOUSES: Final = (8, 20, 4)
@@ -78,6 +79,7 @@ class Corpus:
 
     @property
     def row_count(self) -> int:
+        """How many tokens have a weight, the one for no token included."""
         return 1 + SHAPES + sum(map(len, self.vocabulary))
 
 
@@ -156,7 +158,7 @@ def _token_rows(
 
 
 def page_weights(corpus: Corpus, power: float, whole: float) -> NDArray[np.float64]:
-    """How much each line of a page counts: less on long pages, of publishers with many pages, and of whole-page text."""
+    """How much each line of a page counts: less on long pages, for publishers with many, and in whole-page text."""
     pages = corpus.pages
     often = Counter(page.house for page in pages if page.allowed and not page.made)
     out = np.diff(corpus.first) ** -power
@@ -177,8 +179,11 @@ def train_words(
     """Weights of tokens for some yes-or-no questions at once.
 
     Args:
+        corpus: all pages.
         pages: bool[pages], those to learn from.
-        targets: float32[lines, questions]; weight: the same shape, 0 where a line has no say.
+        targets: float32[lines, questions].
+        weight: the same shape, 0 where a line has no say.
+        seed: of the order of the lines.
 
     Returns:
         int8[rows, questions] and int32[questions], in tenths of log odds.
@@ -308,45 +313,34 @@ def export_trees(model: Any, folder: Path) -> dict[str, NDArray[Any]]:
     }
 
 
-def cross_validate(corpus: Corpus, trees: int, log: Any) -> NDArray[np.float32]:
-    """float32[lines], log odds by models that saw no page of the line's publisher, nor any model below them."""
-    pages_fold = np.array([page.fold for page in corpus.pages])
+def cross_validate(
+    corpus: Corpus, targets: NDArray[np.float32], weight: NDArray[np.float32], trees: int, log: Log
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Try the model on publishers it has not seen.
+
+    Returns:
+        float32[lines], log odds by models that saw no page of the line's publisher, nor did any model below them;
+        uint8[heads, lines], head values by weights that did not see it: what the final trees may learn from.
+    """
+    fold_of = np.array([page.fold for page in corpus.pages])
     allowed = np.array([page.allowed for page in corpus.pages])
-    targets, weight = head_targets(corpus, page_weights(corpus, 0.5, 0.3))
     heads = np.zeros((FOLDS, len(HEADS), len(corpus.page)), np.uint8)
     for fold in range(FOLDS):
         for other in range(fold, FOLDS):
-            values = head_values(
-                corpus,
-                *train_words(
-                    corpus,
-                    allowed & (pages_fold != fold) & (pages_fold != other),
-                    targets,
-                    weight,
-                    fold * FOLDS + other,
-                ),
-            )
+            pages = allowed & (fold_of != fold) & (fold_of != other)
+            values = head_values(corpus, *train_words(corpus, pages, targets, weight, fold * FOLDS + other))
             for left, right in ((fold, other), (other, fold)):
                 lines = corpus.fold == right
                 heads[left][:, lines] = values[:, lines]
     score = np.zeros(len(corpus.page), np.float32)
+    unseen = np.zeros((len(HEADS), len(corpus.page)), np.uint8)
     for fold in range(FOLDS):
-        model, around = train_trees(corpus, allowed & (pages_fold != fold), heads[fold], trees, fold)
+        model, around = train_trees(corpus, allowed & (fold_of != fold), heads[fold], trees, fold)
         lines = np.flatnonzero(corpus.fold == fold)
         score[lines] = model.predict(around[:, lines].T.astype(np.float32), prediction_type="RawFormulaVal")
+        unseen[:, lines] = heads[fold][:, lines]
         log(f"fold {fold} done")
-    return score
-
-
-def out_of_fold_heads(corpus: Corpus, targets: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """uint8[heads, lines], each fold by weights learned from the others: what trees may learn from."""
-    allowed = np.array([page.allowed for page in corpus.pages])
-    pages_fold = np.array([page.fold for page in corpus.pages])
-    heads = np.zeros((len(HEADS), len(corpus.page)), np.uint8)
-    for fold in range(FOLDS):
-        values = head_values(corpus, *train_words(corpus, allowed & (pages_fold != fold), targets, weight, 100 + fold))
-        heads[:, corpus.fold == fold] = values[:, corpus.fold == fold]
-    return heads
+    return score, unseen
 
 
 def figures(corpus: Corpus, score: NDArray[np.float32]) -> dict[str, Any]:
@@ -364,14 +358,14 @@ def figures(corpus: Corpus, score: NDArray[np.float32]) -> dict[str, Any]:
     return out
 
 
-def train(files: Sequence[Path], output: Path, trees: int, log: Any) -> NDArray[np.float32]:
+def train(files: Sequence[Path], output: Path, trees: int, log: Log) -> NDArray[np.float32]:
     """Train, write the weights file, and return the cross-validated log odds of the gold's lines in order."""
     corpus = load_corpus(files)
     log(f"{len(corpus.pages)} pages, {len(corpus.page)} lines, {corpus.row_count} token weights")
-    score = cross_validate(corpus, trees, log)
     allowed = np.array([page.allowed for page in corpus.pages])
     targets, weight = head_targets(corpus, page_weights(corpus, 0.5, 0.3))
-    model, _ = train_trees(corpus, allowed, out_of_fold_heads(corpus, targets, weight), trees, 0)
+    score, unseen = cross_validate(corpus, targets, weight, trees, log)
+    model, _ = train_trees(corpus, allowed, unseen, trees, 0)
     heads, head_bias = train_words(corpus, allowed, targets, weight, 99)
     kinds = (corpus.label[:, None] == np.arange(1, len(LABELS))[None, :]).astype(np.float32)
     labels, label_bias = train_words(

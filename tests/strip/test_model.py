@@ -20,7 +20,7 @@ from pipeline.strip.tokens import FIRST, SENTENCE, read_words
 _BODY = [
     "The council voted late on Tuesday to close the old bridge, which has carried traffic across the river since 1931.",
     "Engineers had warned for years that its steel was wearing out, and two inspections last winter found new cracks.",
-    "“Nobody wants to see it go,” said Maria Keller, who runs a bakery at its northern end. “But nobody wants to fall in either.”",
+    "“Nobody wants to see it go,” said Maria Keller, who runs a bakery at its northern end. “Nobody wants to fall in.”",
     "Work on a replacement is to begin in spring and will take about three years, the council said in a statement.",
     "Until then drivers will be sent over the motorway, a detour of some eleven kilometres in each direction.",
 ]
