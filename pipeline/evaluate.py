@@ -213,7 +213,7 @@ def _lines(document: dict[str, Any], spans: Sequence[dict[str, Any]]) -> Iterato
                 break
             touching.append(span)
         kept = tuple(_kept_words(line["text"], start, touching))
-        told = touching[0] if touching else {"label": "", "score": 0.0}
+        told: dict[str, Any] = touching[0] if touching else {"label": "", "score": 0.0}
         ranges = tuple((low, high) for low, high in line.get("spans") or line.get("keep_spans") or ())
         yield JudgedLine(line["text"], line["label"], line.get("cls") or "", kept, ranges, told["label"], told["score"])
         start = end + 1
