@@ -161,7 +161,7 @@ REMOVED: Final = pa.schema(
         _field("document_id", pa.string()),
         _field("start", pa.int64()),
         _field("end", pa.int64()),
-        _field("text", pa.string()),
+        _field("text", pa.string()).with_metadata({"description": "the removed text"}),
         _field("label", pa.string()),
         _field("evidence", pa.list_(pa.string())),
         _field("score", pa.float32()),
