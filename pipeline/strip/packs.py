@@ -61,7 +61,8 @@ class Rule(_Part):
     """One pattern, or several that mean the same, with the examples that prove it.
 
     A `strong` rule removes alone; a `weak` one needs support from its neighbours. A `span` rule removes the part of the
-    line that its group `cut` matches (the whole match if there is no such group). `reason` says why a rule may fire
+    line that its group `cut` matches (the whole match if there is no such group). A line that matches `unless` too is
+    left alone. `reason` says why a rule may fire
     where body text is known to stand.
     """
 
@@ -69,6 +70,7 @@ class Rule(_Part):
     pattern: list[Text] | Text
     match: list[Text] = Field(min_length=2, max_length=200)
     no_match: list[Text] = Field(min_length=2, max_length=200)
+    unless: Text = ""
     span: bool = False
     strength: Literal["strong", "weak"] = "strong"
     where: Where = Where()
@@ -172,7 +174,8 @@ def named_patterns(pack: Pack, place: str) -> list[tuple[str, str]]:
     named = []
     for rule in pack.rule:
         where = f"{place}: rule {rule.id!r}"
-        named += [(where, expand(pattern, fragments, where)) for pattern in rule.patterns]
+        patterns = [*rule.patterns, rule.unless] if rule.unless else rule.patterns
+        named += [(where, expand(pattern, fragments, where)) for pattern in patterns]
     for block in pack.block:
         for part in ("starts", "ends", "inner", "stops"):
             where = f"{place}: block {block.id!r}, {part}"

@@ -101,6 +101,7 @@ class _Probe:
     loose: re2._Regexp  # matches whatever `regexp` matches, and costs a tenth
     target: int
     cut: int  # number of the group to cut, 0 for the whole match, -1 for the whole line
+    unless: re2._Regexp | None  # vetoes a match
 
 
 class _Found(NamedTuple):
@@ -131,7 +132,7 @@ class Rules:
             label = LABELS.index(pack.label)
             for rule in pack.rule:
                 target = Target(rule.id, label, "rule", rule.strength == "strong", rule.span)
-                self._add(target, rule.patterns, _rule_where(rule), fragments, needs)
+                self._add(target, rule.patterns, _rule_where(rule), fragments, needs, rule.unless)
             for block in pack.block:
                 self._add_block(block, label, fragments, needs)
         self._index = Candidates(needs)
@@ -165,6 +166,7 @@ class Rules:
         where: Where,
         fragments: dict[str, str],
         needs: list[Needs],
+        unless: str = "",
     ) -> int:
         """Register a target and its patterns; its number, or -1 if there are no patterns."""
         if not patterns:
@@ -172,12 +174,13 @@ class Rules:
         number = len(self.targets)
         self.targets.append(target)
         self._where.append(where)
+        place = f"rule {target.id!r}"
+        veto = compile_pattern(expand(unless, fragments, place), place) if unless else None
         for pattern in patterns:
-            place = f"rule {target.id!r}"
             whole = expand(pattern, fragments, place)
             regexp = compile_pattern(whole, place)
             cut = int(regexp.groupindex.get("cut", 0)) if target.span else -1
-            self._probes.append(_Probe(regexp, compile_pattern(loosened(whole), place), number, cut))
+            self._probes.append(_Probe(regexp, compile_pattern(loosened(whole), place), number, cut, veto))
             needs.append(needs_of(whole))
         return number
 
@@ -270,7 +273,7 @@ class Rules:
             if probe.loose.search(subject) is None:
                 continue
             hit = probe.regexp.search(subject)
-            if hit is not None:
+            if hit is not None and (probe.unless is None or probe.unless.search(subject) is None):
                 matches[probe.target] = _found(probe, hit, content)
         return tuple(matches[target] for target in sorted(matches))
 
