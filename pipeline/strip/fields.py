@@ -123,11 +123,16 @@ def find_titles(
 
 def _same_as_known(lines: Lines, near: NDArray[np.int64], title: str) -> int:
     """The line that says what the record's own title says, apart from case, signs and the site's name after it."""
+    exact = title.encode("utf-8", "surrogatepass")
+    texts = [(line, lines.text(line)) for line in near.tolist() if lines.end[line] - lines.start[line] <= 2 * _MAX_TITLE]
+    for line, content in texts:
+        if content == exact:
+            return int(line)
     wanted = _letters(title)
-    for line in near.tolist():
-        if lines.end[line] - lines.start[line] > 2 * _MAX_TITLE:
-            continue
-        text = _letters(lines.text(line).decode("utf-8", "replace"))
+    for line, content in texts:
+        if len(content) * 3 < len(exact) or len(content) > 2 * len(exact) + _MIN_TITLE:
+            continue  # the site's name after a title makes it longer, but not twice as long
+        text = _letters(content.decode("utf-8", "replace"))
         if text == wanted or (len(text) >= _MIN_TITLE and wanted.startswith(text)):
             return int(line)
     return -1
