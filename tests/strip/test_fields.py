@@ -55,8 +55,14 @@ def test_a_first_line_that_is_no_headline_stays(rules: Rules, first: str) -> Non
     ],
 )
 def test_a_headline_is_the_title(rules: Rules, first: str) -> None:
-    """A line of a headline's size and shape above the body is the title."""
-    assert _fields(rules, f"{first}\n{BODY}\n{BODY}").title == [first]
+    """A line of a headline's size and shape above a standfirst, a byline or a date is the title."""
+    for company in ("Engineers had warned of its cables for years", "By Anna Berg", "28 February 2017"):
+        assert _fields(rules, f"{first}\n{company}\n{BODY}\n{BODY}").title == [first]
+
+
+def test_a_headline_without_company_stays(rules: Rules) -> None:
+    """A lone line above a paragraph may be a subheading of an excerpt: losing it is worse than leaving a headline."""
+    assert _fields(rules, f"Council keeps the old bridge open\n{BODY}\n{BODY}").title == [None]
 
 
 def test_a_headline_without_a_body_stays(rules: Rules) -> None:
