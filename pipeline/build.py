@@ -8,13 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline import dedupe, shards
+from pipeline.against import OlderPart, OlderStep, digest_of, older_parts
 from pipeline.engine import Engine, Step, cores
 from pipeline.errors import PipelineError
 from pipeline.read import Discovery, Shard, discover, plan
 from pipeline.retry import LastBuild, last_build
 from pipeline.shards import is_finished
 from pipeline.stages import (
+    GLOBAL_SHARDS,
     ReadStep,
+    ShardTask,
     StripStep,
     WriteStep,
     WriteTask,
@@ -85,19 +88,31 @@ def build(
         known = templates(sightings, config.memory // 4)
         tasks = [with_templates(task, known) for task in tasks]
         run("strip", StripStep(config), tasks)
-        verdicts = dedupe.find(
-            [partial(shards.read_table, task.file("fingerprints")) for task in tasks],
-            texts=config.dedupe != "none",
-            memory=config.memory // 4,
-        )
+        older = older_parts(config, work)
+        if older:
+            run("against", OlderStep(config.dedupe == "near"), older)
+        verdicts = _verdicts([*older, *tasks], len(older), config, work)
         parts = [WriteTask(task, verdict, folder) for task, verdict in zip(tasks, verdicts, strict=True)]
         part_counts = run("write", WriteStep(config), parts)
         counts = total(part_counts)
         _refuse_quarantine(counts, config)
-        finish(folder, counts, [*files, *discovery.files], discovery.skipped, config, versions())
+        finish(folder, counts, [*files, *discovery.files], discovery.skipped, config, versions() | digest_of(older))
         corpus = publish.switch(output, folder)
-        keep_for_next(work, parts, part_counts)
+        keep_for_next(work, parts, part_counts, (task.file(stage) for task in older for stage in GLOBAL_SHARDS))
     return Built(corpus, counts, discovery)
+
+
+def _verdicts(tasks: Sequence[ShardTask | OlderPart], older: int, config: Config, work: Path) -> list[dedupe.Verdicts]:
+    """What repeats what; of `tasks` the first `older` are those of an older corpus."""
+    opened = {stage: [partial(shards.read_table, task.file(stage)) for task in tasks] for stage in GLOBAL_SHARDS}
+    return dedupe.find(
+        opened["fingerprints"],
+        texts=config.dedupe != "none",
+        memory=config.memory // 4,
+        near=opened["signatures"] if config.dedupe == "near" else None,
+        published=older,
+        folder=work,
+    )
 
 
 def _refuse_quarantine(counts: PartCounts, config: Config) -> None:

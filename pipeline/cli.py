@@ -121,7 +121,8 @@ def _build_settings(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--workers", type=click.IntRange(min=1), help="Worker processes (default: the cores)."),
         click.option("--engine", type=click.Choice(["local"]), help="Where the work is done."),
         click.option("--memory", help="Memory of the whole process tree, such as 1GB."),
-        click.option("--dedupe", type=click.Choice(["none", "exact"]), help="Which duplicates to set aside."),
+        click.option("--dedupe", type=click.Choice(["none", "exact", "near"]), help="Which duplicates to set aside."),
+        click.option("--against", type=_Folder(), help="Older corpus: what is in it is a duplicate."),
         click.option("--max-document", help="Largest text of one record, such as 16MiB."),
         click.option("--encoding", help="Encoding of text files that are not UTF-8, such as cp1252."),
     ]

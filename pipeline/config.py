@@ -55,7 +55,8 @@ class Config(BaseModel):
     max_document: Size = Field(16 << 20, gt=0, description="largest text of one record, in bytes")
     rules: tuple[Path, ...] = Field((), description="folders of rule packs of your own")
     strictness: Literal["careful", "balanced", "thorough"] = Field("balanced", description="how much to remove")
-    dedupe: Literal["none", "exact"] = Field("exact", description="which duplicates to set aside")
+    dedupe: Literal["none", "exact", "near"] = Field("exact", description="which duplicates to set aside")
+    against: Path | None = Field(None, description="older corpus whose documents count as having come earlier")
     strict: bool = Field(default=False, description="fail the build when a record is quarantined")
 
     workers: int | None = Field(None, ge=1, description="worker processes; the number of cores unless told")
@@ -88,7 +89,7 @@ class Config(BaseModel):
         return self.model_dump(mode="json", exclude=set(RUN_ONLY))
 
 
-RUN_ONLY: Final = ("workers", "engine", "memory", "batch_rows", "strict", "rules")
+RUN_ONLY: Final = ("against", "workers", "engine", "memory", "batch_rows", "strict", "rules")
 
 
 def load(file: Path | None, options: Mapping[str, Any]) -> Config:

@@ -44,9 +44,17 @@ class Corpus:
             CorpusError: a file cannot be read.
         """
         for name in self.parts(table):
-            with _reading(self.folder / name) as file:
-                for group in range(file.num_row_groups):
-                    yield _one_batch(file.read_row_group(group), table)
+            yield from self.part(name, table)
+
+    def part(self, name: str, table: str) -> Iterator[pa.RecordBatch]:
+        """The rows of one file of a table, one batch a row group.
+
+        Raises:
+            CorpusError: the file cannot be read.
+        """
+        with _reading(self.folder / name) as file:
+            for group in range(file.num_row_groups):
+                yield _one_batch(file.read_row_group(group), table)
 
     def find(self, table: str, key: str, values: Sequence[str]) -> pa.RecordBatch:
         """The rows of a table whose column `key` has one of `values`; other row groups are not read.

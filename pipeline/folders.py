@@ -71,9 +71,14 @@ def validate_records(source: Path, target: Path) -> int:
 def dedupe_records(source: Path, target: Path, config: Config) -> int:
     """Set the duplicates in a folder of stripped shards aside."""
     files = _shards(source)
-    tables = [_fingerprints(file) for file in files]
+    if config.against is not None:
+        msg = "--against works with `pipeline build` only"
+        raise UsageError(msg)
     verdicts = dedupe.find(
-        [lambda table=table: table for table in tables], texts=config.dedupe != "none", memory=config.memory
+        [partial(_fingerprints, file) for file in files],
+        texts=config.dedupe != "none",
+        memory=config.memory,
+        near=[partial(_signatures, file) for file in files] if config.dedupe == "near" else None,
     )
     rows = 0
     _copy_inputs(source, target)
@@ -116,6 +121,11 @@ def _sightings(file: Path) -> pa.Table:
 def _fingerprints(file: Path) -> pa.Table:
     batches = [dedupe.fingerprints(batch, first) for first, batch in shards.numbered(shards.read_shard(file, RECORDS))]
     return pa.Table.from_batches(batches, dedupe.FINGERPRINTS)
+
+
+def _signatures(file: Path) -> pa.Table:
+    batches = [dedupe.signatures_of(batch) for batch in shards.read_shard(file, RECORDS)]
+    return pa.Table.from_batches(batches, dedupe.SIGNATURES)
 
 
 def _shard(folder: Path, number: int) -> Path:

@@ -44,6 +44,8 @@ _CODE_SUFFIXES: Final = (".py", ".toml", ".npz")
 _READ_SETTINGS: Final = ("columns", "encoding", "max_document")
 # Settings of which the verdicts on duplicates are the only trace.
 _DEDUPE_SETTINGS: Final = ("dedupe",)
+# What dedupe needs of a shard: small, and enough to know that nothing else of it has to be made again.
+GLOBAL_SHARDS: Final = ("fingerprints", "signatures")
 _LIBRARIES: Final = ("pyarrow", "numpy", "pydantic", "google-re2")
 
 
@@ -168,15 +170,19 @@ class StripStep:
     config: Config
 
     def __call__(self, task: ShardTask) -> None:
-        """Writes the shard `fingerprints`, and the shard `stripped` for the next stage; lets go of the shard `read`."""
+        """Writes `fingerprints`, of near-duplicates `signatures`, and `stripped` for the next stage; drops `read`."""
+        signed: list[pa.RecordBatch] | None = [] if self.config.dedupe == "near" else None
         if task.rows is not None:  # to see whether they kill the worker
-            for batch in stripped(task, self.config):
-                dedupe.fingerprints(batch, 0)
+            for _ in _fingerprinted(stripped(task, self.config), [], signed):
+                pass
             return
-        if shards.is_finished(task.file("fingerprints")):
+        signatures = task.file("signatures")
+        if shards.is_finished(task.file("fingerprints")) and (signed is None or shards.is_finished(signatures)):
             return
         keys: list[pa.RecordBatch] = []
-        shards.write_shard(task.file("stripped"), _fingerprinted(stripped(task, self.config), keys), RECORDS)
+        shards.write_shard(task.file("stripped"), _fingerprinted(stripped(task, self.config), keys, signed), RECORDS)
+        if signed is not None:
+            shards.write_shard(signatures, signed, dedupe.SIGNATURES)
         shards.write_shard(task.file("fingerprints"), keys, dedupe.FINGERPRINTS)
         task.file("read").unlink(missing_ok=True)
 
@@ -187,9 +193,13 @@ class StripStep:
         return dataclasses.replace(task, guilty=frozenset(guilty))
 
 
-def _fingerprinted(batches: Iterable[pa.RecordBatch], keys: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _fingerprinted(
+    batches: Iterable[pa.RecordBatch], keys: list[pa.RecordBatch], signed: list[pa.RecordBatch] | None
+) -> Iterator[pa.RecordBatch]:
     for first, batch in shards.numbered(batches):
         keys.append(dedupe.fingerprints(batch, first))
+        if signed is not None:
+            signed.append(dedupe.signatures_of(batch))
         yield batch
 
 
@@ -239,23 +249,25 @@ class WriteStep:
         return task
 
 
-def keep_for_next(work: Path, done: Sequence[WriteTask], counts: Sequence[PartCounts]) -> None:
+def keep_for_next(work: Path, done: Sequence[WriteTask], counts: Sequence[PartCounts], also: Iterable[Path]) -> None:
     """Remove from the work folder what no next build can use: spilled records, and all that belongs to other inputs.
 
     What a worker died on may go well the next time, and a file without a digest may hold something else: nothing of
     their shards stays.
+
+    Args:
+        work: the work folder.
+        done: what was written.
+        counts: of every part.
+        also: other files to keep.
     """
-    keep = set()
+    keep = set(also)
     for task, counted in zip(done, counts, strict=True):
         if "worker-died" not in counted.quarantine and task.shard.lasting:
-            keep |= {task.part, *(task.shard.file(stage) for stage in _KEPT)}
+            keep |= {task.part, *(task.shard.file(stage) for stage in ("sightings", *GLOBAL_SHARDS))}
     for place in work.iterdir():
         if place not in keep:
             remove(place)
-
-
-# What the global steps need of a shard: small, and enough to know that nothing else of it has to be made again.
-_KEPT: Final = ("sightings", "fingerprints")
 
 
 def _overlap(first: int, count: int, rows: tuple[int, int] | None) -> tuple[int, int]:
