@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.corpus import open_corpus
 from pipeline.read import read_quarantine
-from pipeline.read.source import kind_of
+from pipeline.read.inputs import kind_of
 from pipeline.records import TABLES, complete
 from pipeline.strip.cut import rebuild
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.check import check
-from pipeline.read.source import escape
+from pipeline.read.inputs import escape
 from pipeline.records import QUARANTINE_REASONS
 from pipeline.restore import restore
 
@@ -171,6 +171,7 @@ def test_ids_lead_back_to_their_records(attack: dict[str, Any], strings: list[st
     assert snapshot(home, home / "out") == attack["before"]
 
 
+@pytest.mark.long
 def test_another_build_gives_the_same_bytes(attack: dict[str, Any]) -> None:
     """Two workers make of the hostile files what one makes."""
     done = pipeline("build", "in", "-o", "out", "--workers", "1", cwd=attack["home"])
@@ -178,6 +179,7 @@ def test_another_build_gives_the_same_bytes(attack: dict[str, Any]) -> None:
     assert len([path for path in (attack["home"] / "out" / ".builds").iterdir() if path.is_dir()]) == 1
 
 
+@pytest.mark.long
 def test_a_retry_of_the_quarantine_is_accounted(attack: dict[str, Any]) -> None:
     """What was set aside can be read again in any encoding without a crash or a loss."""
     home = attack["home"]
@@ -189,7 +191,7 @@ def test_a_retry_of_the_quarantine_is_accounted(attack: dict[str, Any]) -> None:
     assert check(attack["corpus"]).ok
 
 
-@pytest.mark.parametrize("kind", ["", ".warc.gz", ".html"])
+@pytest.mark.parametrize("kind", ["", ".html"])
 def test_web_archives_are_read_or_refused_in_one_line(hostile: Path, tmp_path: Path, kind: str) -> None:
     """Every archive of the suite, under any name, is exit 0 or one clear line with exit 2."""
     inputs = tmp_path / "in"

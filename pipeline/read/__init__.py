@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from pipeline.read import columnar, delimited, jsonl, text
+from pipeline.read.inputs import Discovery, InputFile, Shard, Slice
 from pipeline.read.retry import read_quarantine
-from pipeline.read.source import Discovery, InputFile, Shard, Slice, discover, plan
+from pipeline.read.source import discover, plan
 from pipeline.read.stream import Stream
 from pipeline.read.text import decode
 

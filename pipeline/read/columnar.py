@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from pipeline.read import dates, metadata
+from pipeline.read.inputs import Slice
 from pipeline.read.pages import walk
 from pipeline.read.stream import Fault, Stream, open_raw
 from pipeline.read.tables import Found, assemble, fault_row, names
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.config import Config
-    from pipeline.read.source import InputFile, Slice
+    from pipeline.read.inputs import InputFile
 
 _BATCH_BYTES: Final = 8 << 20
 _BATCH_ROWS: Final = 2_000
@@ -54,8 +55,6 @@ class _UnreadableError(Exception):
 
 def row_groups(file: InputFile) -> Iterator[tuple[Slice, int]]:
     """The slices of a Parquet file, one a row group, with their cost in bytes; one for a file that cannot be read."""
-    from pipeline.read.source import Slice  # noqa: PLC0415 - that module plans with this one
-
     try:
         if file.compression:
             raise _UnreadableError(Fault("unreadable", "compressed as a whole"))  # noqa: TRY301 - as one that cannot be

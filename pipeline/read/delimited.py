@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.config import Config
-    from pipeline.read.source import InputFile, Slice
+    from pipeline.read.inputs import InputFile, Slice
     from pipeline.read.stream import Stream
 
 _DELIMITERS: Final = {"csv": ",", "tsv": "\t"}

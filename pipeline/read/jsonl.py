@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.config import Config
-    from pipeline.read.source import InputFile, Slice
+    from pipeline.read.inputs import InputFile, Slice
     from pipeline.read.stream import Stream
 
 BLOCK: Final = 8 << 20

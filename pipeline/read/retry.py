@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from pipeline.read import jsonl, text
-from pipeline.read.source import InputFile, kind_of
+from pipeline.read.inputs import InputFile, kind_of
 from pipeline.records import QUARANTINE, RECORDS, complete
 
 if TYPE_CHECKING:

@@ -13,29 +13,17 @@ import os
 import re
 import stat
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from pipeline.errors import InputError, UsageError
+from pipeline.read.inputs import COMPRESSIONS, KINDS, Discovery, InputFile, Shard, Slice, escape, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.config import Config
 
-Kind = Literal["text", "jsonl", "csv", "tsv", "parquet", "html", "warc"]
-KINDS: Final[Mapping[str, Kind]] = {
-    ".txt": "text",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".html": "html",
-    ".htm": "html",
-    ".warc": "warc",
-}
-COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 EXTRAS: Final = {"html": "html", "warc": "warc"}
 
 # A shard is about this much input: enough to make its fixed costs small, little enough to keep every worker busy.
@@ -46,81 +34,6 @@ _GROUP_BYTES: Final = SHARD_BYTES // 4
 _FILE_COST: Final = 4 << 10
 # How much bigger compressed files are once they are open, roughly.
 _EXPANSION: Final = 4
-
-_ODD: Final = re.compile("[\x00-\x1f\x7f\udc80-\udcff]|%(?=[0-9A-Fa-f]{2})")
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file of the input.
-
-    Attributes:
-        uri: name of the input that was given and the path inside it, "/" between folders; never an absolute path.
-            Bytes that are not UTF-8 and control characters stand percent-escaped.
-        path: its path on the local disk, or on the filesystem of `root`.
-        size: bytes, as they are stored.
-        kind: how to read it.
-        compression: "gzip", "zstd" or None.
-        sha256: of its bytes as they are stored; empty when it cannot be read.
-        root: URI of the input whose filesystem holds the path; None for the local disk.
-    """
-
-    uri: str
-    path: str
-    size: int
-    kind: Kind
-    compression: str | None
-    sha256: str = ""
-    root: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A part of a file: a range of bytes of JSON Lines, of row groups of Parquet, and 0 to 1 for a whole file.
-
-    Attributes:
-        file: the file.
-        start: first byte or row group.
-        stop: the one after the last.
-        first_index: position in the file of the first record of the slice.
-    """
-
-    file: InputFile
-    start: int = 0
-    stop: int = 1
-    first_index: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """A piece of work.
-
-    Attributes:
-        key: SHA-256 over names, contents and ranges: equal keys mean equal records.
-        slices: the parts of files it consists of, in input order.
-    """
-
-    key: str
-    slices: tuple[Slice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Discovery:
-    """What the inputs hold.
-
-    Attributes:
-        files: all files that can be read, sorted by uri.
-        skipped: how many files were passed over, by suffix; "(hidden)" for names that begin with a dot,
-            "(link)" for links out of the folder, "(special)" for what is no regular file.
-        skipped_names: the uris of those files, sorted.
-        cuts: of large JSON Lines files, by path: where a line begins, and its number, near each multiple of
-            `SHARD_BYTES`.
-    """
-
-    files: tuple[InputFile, ...]
-    skipped: dict[str, int]
-    skipped_names: tuple[str, ...]
-    cuts: dict[str, tuple[tuple[int, int], ...]]
 
 
 @dataclass(slots=True)
@@ -169,34 +82,11 @@ def discover(inputs: Sequence[str], config: Config) -> Discovery:  # noqa: ARG00
     return Discovery(tuple(hashed), skipped, tuple(sorted(search.passed_over)), cuts)
 
 
-def kind_of(name: str) -> tuple[Kind, str | None] | None:
-    """How to read a file of that name, and how it is compressed; None when its suffix says nothing.
-
-    >>> kind_of("a.JSONL.gz"), kind_of("notes.md")
-    (('jsonl', 'gzip'), None)
-    """
-    stem, suffix = os.path.splitext(name.lower())
-    compression = COMPRESSIONS.get(suffix)
-    if compression:
-        suffix = os.path.splitext(stem)[1]
-    kind = KINDS.get(suffix)
-    return (kind, compression) if kind else None
-
-
 def _suffix(name: str) -> str:
     stem, suffix = os.path.splitext(name.lower())
     if suffix in COMPRESSIONS:
         suffix = os.path.splitext(stem)[1] + suffix
     return escape(suffix) or "(none)"
-
-
-def escape(name: str) -> str:
-    r"""A file name as text: control characters and bytes that are not UTF-8 percent-escaped.
-
-    >>> escape("caf\udce9 100%.txt"), escape("a%20b")
-    ('caf%E9 100%.txt', 'a%2520b')
-    """
-    return _ODD.sub(lambda odd: "".join(f"%{byte:02X}" for byte in os.fsencode(odd.group())), name)
 
 
 def _refuse_unread(files: Iterable[InputFile]) -> None:

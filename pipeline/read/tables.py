@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.config import Config
-    from pipeline.read.source import InputFile
+    from pipeline.read.inputs import InputFile
 
 # Source bytes of a bad record are kept up to this size.
 MAX_RAW: Final = 1 << 20

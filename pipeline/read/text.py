@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pipeline.config import Config
-    from pipeline.read.source import InputFile
+    from pipeline.read.inputs import InputFile
 
 BATCH_BYTES: Final = 8 << 20
 

@@ -28,7 +28,7 @@ HASH_THREADS: Final = 4
 
 
 class Input(Protocol):
-    """What the manifest says of an input file; `read.source.InputFile` is one."""
+    """What the manifest says of an input file; `read.inputs.InputFile` is one."""
 
     @property
     def uri(self) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import Config
 from pipeline.read import Stream, jsonl, source
-from pipeline.read.source import InputFile, Slice
+from pipeline.read.inputs import InputFile, Slice
 
 from .conftest import Read, read_all
 

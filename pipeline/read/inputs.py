@@ -1,0 +1,123 @@
+"""What a build reads, as values: files, slices of them, shards of slices; and how a file's name says how to read it."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["text", "jsonl", "csv", "tsv", "parquet", "html", "warc"]
+KINDS: Final[Mapping[str, Kind]] = {
+    ".txt": "text",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".html": "html",
+    ".htm": "html",
+    ".warc": "warc",
+}
+COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
+
+_ODD: Final = re.compile("[\x00-\x1f\x7f\udc80-\udcff]|%(?=[0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of the input.
+
+    Attributes:
+        uri: name of the input that was given and the path inside it, "/" between folders; never an absolute path.
+            Bytes that are not UTF-8 and control characters stand percent-escaped.
+        path: its path on the local disk, or on the filesystem of `root`.
+        size: bytes, as they are stored.
+        kind: how to read it.
+        compression: "gzip", "zstd" or None.
+        sha256: of its bytes as they are stored; empty when it cannot be read.
+        root: URI of the input whose filesystem holds the path; None for the local disk.
+    """
+
+    uri: str
+    path: str
+    size: int
+    kind: Kind
+    compression: str | None
+    sha256: str = ""
+    root: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a file: a range of bytes of JSON Lines, of row groups of Parquet, and 0 to 1 for a whole file.
+
+    Attributes:
+        file: the file.
+        start: first byte or row group.
+        stop: the one after the last.
+        first_index: position in the file of the first record of the slice.
+    """
+
+    file: InputFile
+    start: int = 0
+    stop: int = 1
+    first_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A piece of work.
+
+    Attributes:
+        key: SHA-256 over names, contents and ranges: equal keys mean equal records.
+        slices: the parts of files it consists of, in input order.
+    """
+
+    key: str
+    slices: tuple[Slice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What the inputs hold.
+
+    Attributes:
+        files: all files that can be read, sorted by uri.
+        skipped: how many files were passed over, by suffix; "(hidden)" for names that begin with a dot,
+            "(link)" for links out of the folder, "(special)" for what is no regular file.
+        skipped_names: the uris of those files, sorted.
+        cuts: of large JSON Lines files, by path: where a line begins, and its number, near each multiple of
+            `SHARD_BYTES`.
+    """
+
+    files: tuple[InputFile, ...]
+    skipped: dict[str, int]
+    skipped_names: tuple[str, ...]
+    cuts: dict[str, tuple[tuple[int, int], ...]]
+
+
+def kind_of(name: str) -> tuple[Kind, str | None] | None:
+    """How to read a file of that name, and how it is compressed; None when its suffix says nothing.
+
+    >>> kind_of("a.JSONL.gz"), kind_of("notes.md")
+    (('jsonl', 'gzip'), None)
+    """
+    stem, suffix = os.path.splitext(name.lower())
+    compression = COMPRESSIONS.get(suffix)
+    if compression:
+        suffix = os.path.splitext(stem)[1]
+    kind = KINDS.get(suffix)
+    return (kind, compression) if kind else None
+
+
+def escape(name: str) -> str:
+    r"""A file name as text: control characters and bytes that are not UTF-8 percent-escaped.
+
+    >>> escape("caf\udce9 100%.txt"), escape("a%20b")
+    ('caf%E9 100%.txt', 'a%2520b')
+    """
+    return _ODD.sub(lambda odd: "".join(f"%{byte:02X}" for byte in os.fsencode(odd.group())), name)
