@@ -59,15 +59,12 @@ QUARANTINE_REASONS: Final = {
     "invalid-json": "the line is not one JSON object",
     "invalid-csv": "the row does not have the columns of its header",
     "invalid-parquet": "the file is not a Parquet file that can be read",
-    "invalid-html": "the page cannot be parsed",
-    "invalid-warc": "the archive record cannot be parsed",
     "missing-text": "there is no text, or it is empty",
     "wrong-type": "a field holds a value of a type it cannot have",
     "unreadable": "the file could not be opened or read",
     "empty-after-strip": "nothing of the text was left after stripping",
     "invalid-record": "a field does not fit the schema",
     "duplicate-id": "the same id came earlier with another text",
-    "language": "the language is not one of --language",
     "worker-died": "the process that worked on this record died twice",
 }
 
