@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES
-from pipeline.strip.prefilter import FIRST, LAST, MOST_REQUIREMENTS, NO_LETTERS, SIGNS, Needs
+from pipeline.strip.prefilter import FIRST, LAST, MOST_REQUIREMENTS, NO_LETTERS, SIGN_BITS, Needs
 from pipeline.strip.wordkeys import WordKeys, pair_keys
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Candidates:
 
 
 def _signs_of(lines: Lines, short: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """uint8[lines], the bits of `SIGNS` and `NO_LETTERS` that hold for each of the given lines."""
+    """uint8[lines], the bits of `SIGN_BITS` and `NO_LETTERS` that hold for each of the given lines."""
     length = lines.end[short] - lines.start[short]
     first = np.cumsum(length) - length
     place = np.repeat(lines.start[short] - first, length) + np.arange(int(length.sum()))
@@ -113,7 +113,7 @@ def _sign_table() -> NDArray[np.uint8]:
     forms = {"0": "0123456789", "@": "@", "|": "|", "©": "©", "¤": "$£€₹"}
     for sign, characters in forms.items():
         for character in characters:
-            table[character.encode()[-1]] |= SIGNS[sign]
+            table[character.encode()[-1]] |= SIGN_BITS[sign]
     for letter in "abcdefghijklmnopqrstuvwxyz":
         table[ord(letter)] |= NO_LETTERS
         table[ord(letter.upper())] |= NO_LETTERS

@@ -26,8 +26,8 @@ BY_MODEL: Final = 4
 BY_REPETITION: Final = 8
 _WORDS: Final = ((BY_MODEL, "model"), (BY_REPETITION, "repeated"), (BY_CONTEXT, "context"))
 
-# How sure the rules are, from their precision on the development lines: strong ones 0.98, blocks and supported weak ones
-# a little less.
+# How sure the rules are, from their precision on the development lines: strong ones 0.98, blocks and supported weak
+# ones a little less.
 _STRONG_SCORE: Final = 0.98
 _BLOCK_SCORE: Final = 0.95
 _WEAK_SCORE: Final = 0.85

@@ -1,7 +1,7 @@
 """Rule packs: TOML files that say what boilerplate looks like, each rule with its proof.
 
-A pack holds the rules of one label. Whatever is wrong with a file ends in one `RuleError` that names the file and, where
-there is one, the rule.
+A pack holds the rules of one label. Whatever is wrong with a file ends in one `RuleError` that names the file and,
+where there is one, the rule.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class Rule(_Part):
 
     @property
     def patterns(self) -> list[str]:
+        """The alternatives, as a list."""
         return [self.pattern] if isinstance(self.pattern, str) else list(self.pattern)
 
 
@@ -91,11 +92,11 @@ class BlockExample(_Part):
 class Block(_Part):
     """Several lines that go as one unit.
 
-    It begins at a line that matches `starts`. With `ends` it reaches to the first line that matches it, and nothing goes
-    if none does within `max_lines`; without `ends` it takes the lines that follow as long as they match `inner` or are
-    no longer than `inner_max_length` bytes; with `inner_headline` such a line must also not end like a
-    sentence. A line that matches `stops`, one longer than `line_max_length`, and where the block is `unquoted` one that
-    begins with a quotation mark, is never inside.
+    It begins at a line that matches `starts`. With `ends` it reaches to the first line that matches it, and nothing
+    goes if none does within `max_lines`; without `ends` it takes the lines that follow as long as they match `inner`
+    or are no longer than `inner_max_length` bytes; with `inner_headline` such a line must also not end like a
+    sentence. A line that matches `stops`, one longer than `line_max_length`, and where the block is `unquoted` one
+    that begins with a quotation mark, is never inside.
     """
 
     id: Id
@@ -320,9 +321,9 @@ def _describe(place: tuple[int | str, ...], data: dict[str, object]) -> str:
 def _refuse_duplicates(packs: dict[Path, Pack]) -> None:
     seen: dict[str, Path] = {}
     for path, pack in packs.items():
-        for part in (*pack.rule, *pack.block):
-            if part.id in seen:
-                raise RuleError(f"{path}: rule {part.id!r} is already in {seen[part.id]}; give it another id.")
-            seen[part.id] = path
+        for name in (*(rule.id for rule in pack.rule), *(block.id for block in pack.block)):
+            if name in seen:
+                raise RuleError(f"{path}: rule {name!r} is already in {seen[name]}; give it another id.")
+            seen[name] = path
     if len(seen) > MAX_RULES:
         raise RuleError(f"{len(seen)} rules in all packs; at most {MAX_RULES} can be used at once.")

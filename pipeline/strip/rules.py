@@ -232,9 +232,8 @@ class Rules:
                 begun[lines.document[number], self._block_of[match.target]] = True
         document = lines.document[line]
         short = lines.end[line] - lines.start[line] <= _REMEMBERED_MAX_LENGTH
-        wanted = np.where(
-            short, begun.any(axis=1)[document], begun[document, self._block_of[self._probe_target[probe]]]
-        )
+        any_begun: NDArray[np.bool_] = np.any(begun, axis=1)
+        wanted = np.where(short, any_begun[document], begun[document, self._block_of[self._probe_target[probe]]])
         return line[wanted], probe[wanted]
 
     def _search(
@@ -249,7 +248,7 @@ class Rules:
         edges = [*np.flatnonzero(np.diff(line, prepend=-1)).tolist(), len(line)]
         numbers = line[edges[:-1]].tolist()
         starts, ends = lines.start[numbers].tolist(), lines.end[numbers].tolist()
-        data = memoryview(np.ascontiguousarray(lines.buffer))
+        data = memoryview(np.ascontiguousarray(lines.buffer))  # type: ignore[arg-type]  # an array is a buffer
         probes = probe.tolist()
         for number, low, high, start, end in zip(numbers, edges[:-1], edges[1:], starts, ends, strict=True):
             content = bytes(data[start:end])

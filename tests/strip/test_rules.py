@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.records import LABELS
-from pipeline.strip import prefilter
+from pipeline.strip import approximate
 from pipeline.strip.examples import check_examples
 from pipeline.strip.lines import split_lines
 from pipeline.strip.packs import Pack, compile_pattern
-from pipeline.strip.prefilter import FIRST, LAST, needs_of
 from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES, plain
+from pipeline.strip.prefilter import FIRST, LAST, needs_of
 from pipeline.strip.rules import Rules, list_rules, load_packs
 from pipeline.strip.wordkeys import find_word_keys, pair_key, word_key
 
@@ -154,7 +154,7 @@ def test_the_prefilter_never_loses_a_match(pattern: str, text: str) -> None:
     keys = {*words, *pairs, *(word | FIRST for word in words[:1]), *(word | LAST for word in words[-1:])}
     for most in (3, 12, 400):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(prefilter, "_MOST_STRINGS", most)
+            patch.setattr(approximate, "_MOST_STRINGS", most)
             for required in needs_of(pattern).words:
                 assert keys & required, (pattern, text, most)
 
