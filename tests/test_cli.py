@@ -525,8 +525,10 @@ def test_a_damaged_shard_is_one_clear_line() -> None:
     Path("1").mkdir()
     Path("1/shard-00000.parquet").write_bytes(b"PAR1 and nothing else")
     assert "shard-00000" in fails("strip", "1", "-o", "2", code=1)
-    Path("1/inputs.json").write_text("[]")
-    assert "inputs.json" in fails("strip", "1", "-o", "3", code=2)
+    Path("a.txt").write_text(ARTICLE)
+    run("read", "a.txt", "-o", "3")
+    Path("3/inputs.json").write_text("[]")
+    assert "inputs.json" in fails("strip", "3", "-o", "4", code=2)
 
 
 # -- the whole program
