@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +24,7 @@ import pyarrow.json
 import pyarrow.types as pt
 
 from pipeline.read import metadata
+from pipeline.read.json_line import is_text, load_object, wrong_text
 from pipeline.read.stream import Fault
 from pipeline.read.tables import Found, assemble, fault_row, names
 
@@ -45,8 +45,6 @@ _PARTS: Final = 16
 # Beyond this many fields, or this deep, a file is no table: line by line then.
 _MAX_FIELDS: Final = 200
 _MAX_NESTING: Final = 8
-# Deeper JSON is refused: how deep the standard library can go differs between Python versions.
-_DEEPEST: Final = 200
 # The escapes of a text make it up to three times as long in any script (`\u` and four digits for two or three bytes).
 _ESCAPE_FACTOR: Final = 3
 _ROOM: Final = 1 << 20
@@ -118,7 +116,7 @@ def _without_cut(block: bytes) -> tuple[bytes, bytes | None]:
     end = block.rfind(b"\n") + 1
     cut = block[end:]
     # An object that is closed is whole, with or without its line break.
-    if not cut.strip() or isinstance(_load(cut, None)[0], dict):
+    if not cut.strip() or isinstance(load_object(cut, None)[0], dict):
         return block, None
     return block[:end], cut
 
@@ -228,14 +226,14 @@ class _Reader:
 
     def _learn(self, lines: list[bytes]) -> None:
         for line in lines:
-            value, _ = _load(line, None)
+            value, _ = load_object(line, None)
             if isinstance(value, dict):
                 self._note(value)
 
     def _note(self, record: dict[str, Any]) -> None:
         if len(self._known) <= _MAX_FIELDS:
             for name, value in record.items():
-                kind = _kind(value, 0) if _is_text(name) else None
+                kind = _kind(value, 0) if is_text(name) else None
                 self._known[name] = _join(self._known.get(name, pa.null()), kind)
 
     # The exact way
@@ -245,7 +243,7 @@ class _Reader:
         fields: dict[str, list[str | None]] = {ours: [None] * len(lines) for ours in self._names.values()}
         objects: list[str | None] = [None] * len(lines)
         for row, line in enumerate(lines):
-            value, encoding = _load(line, self._config.encoding)
+            value, encoding = load_object(line, self._config.encoding)
             if isinstance(value, Fault):
                 found.faults[row] = value
                 continue
@@ -269,7 +267,7 @@ class _Reader:
                 continue
             if ours == "id" and type(value) is int:
                 value = str(value)
-            wrong = _wrong_text(theirs, value)
+            wrong = wrong_text(theirs, value)
             if wrong:
                 fault = fault or wrong
                 record[theirs] = value
@@ -317,7 +315,7 @@ def _kind(value: Any, depth: int) -> pa.DataType | None:
         for entry in value:
             inner = _join(inner, _kind(entry, depth + 1))
         return None if inner is None else pa.list_(inner)
-    members = {name: _kind(entry, depth + 1) if _is_text(name) else None for name, entry in value.items()}
+    members = {name: _kind(entry, depth + 1) if is_text(name) else None for name, entry in value.items()}
     return None if None in members.values() else pa.struct(list(members.items()))
 
 
@@ -337,98 +335,3 @@ def _join(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType | N
         wild = None in members.values() or len(members) > _MAX_FIELDS
         return None if wild else pa.struct(list(members.items()))
     return None
-
-
-def _load(line: bytes, encoding: str | None) -> tuple[dict[str, Any] | Fault, str]:
-    """The object of a line and the encoding it was in, or why there is none."""
-    used = "utf-8"
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        if encoding is None:
-            return Fault("not-utf8", f"byte {error.start} of the line is not UTF-8"), used
-        try:
-            text, used = line.decode(encoding), encoding
-        except (UnicodeError, ValueError):
-            return Fault("not-utf8", f"the line is neither UTF-8 nor {encoding}"), used
-    try:
-        value = _parse(text)
-    except (ValueError, RecursionError) as error:
-        words = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        return Fault("invalid-json", f"the line is not JSON: {words}"), used
-    if not isinstance(value, dict):
-        return Fault("invalid-json", "the line is JSON, but not an object in braces"), used
-    return value, used
-
-
-def _parse(text: str) -> Any:
-    """The value of a JSON text.
-
-    Raises:
-        ValueError: it is no JSON, or nested deeper than `_DEEPEST`.
-        RecursionError: it is nested far deeper.
-    """
-    try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:
-        value = _LENIENT.decode(text)
-    if text.count("[") + text.count("{") > _DEEPEST and _deeper(value, _DEEPEST):
-        raise RecursionError
-    return value
-
-
-def _deeper(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
-
-
-def _no_constant(word: str) -> Any:
-    msg = f"{word} is no JSON number"
-    raise json.JSONDecodeError(msg, word, 0)
-
-
-def _whole_number(digits: str) -> int | str:
-    """An integer; one too long for Python's own limit keeps its digits as a string."""
-    try:
-        return int(digits)
-    except ValueError:
-        return digits
-
-
-def _wide_number(digits: str) -> float | str:
-    """A double; a number that no double can hold keeps its digits as a string."""
-    value = float(digits)
-    return digits if value in (float("inf"), float("-inf")) else value
-
-
-_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_wide_number)
-_LENIENT: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_wide_number, parse_int=_whole_number)
-
-
-def _wrong_text(name: str, value: Any) -> Fault | None:
-    if not isinstance(value, str):
-        words = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
-        return Fault("wrong-type", f"'{name}' is {words[type(value)]}, not a string")
-    return None if _is_text(value) else Fault("invalid-json", f"'{name}' holds half of a surrogate pair")
-
-
-def _is_text(value: str) -> bool:
-    """Whether a string can be written as UTF-8: JSON escapes can spell half of a surrogate pair."""
-    if value.isascii():
-        return True
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
