@@ -94,7 +94,8 @@ def split_lines(texts: pa.StringArray) -> Lines:
         is_break |= returns
     breaks = np.flatnonzero(is_break)
     # A text's own end closes its last line; a break that is the last byte closes it already.
-    edges = np.unique(np.concatenate([breaks + 1, base]))
+    edges = np.sort(np.concatenate([breaks + 1, base]), kind="stable")  # two sorted runs; `unique` would hash them
+    edges = edges[np.flatnonzero(np.diff(edges, prepend=-1))]
     begin, stop = edges[:-1], edges[1:]
     start, end = _trim(buffer, begin.copy(), stop.copy())
     written = start < end
@@ -110,22 +111,50 @@ def _trim(
     """Move both ends of each range inwards to bytes that are not white space; empty where there is none."""
     if not len(buffer):
         return start, end
-    solid = solid_bytes(buffer)
-    last = len(buffer) - 1
-    for _ in range(4):  # nearly every line is trimmed by now; the rest is found by searching
-        move = (start < end) & ~solid[np.minimum(start, last)]
-        if not move.any():
+    # Only the bytes at both ends are looked at; nearly every line is trimmed after a step or two.
+    left = np.flatnonzero(start < end)
+    for _ in range(_STEPS):
+        if not len(left):
             break
-        start[move] += 1
-    for _ in range(4):
-        move = (start < end) & ~solid[np.maximum(end - 1, 0)]
-        if not move.any():
+        left = left[~_solid_at(buffer, start[left])]
+        start[left] += 1
+        left = left[start[left] < end[left]]
+    right = np.flatnonzero(start < end)
+    for _ in range(_STEPS):
+        if not len(right):
             break
-        end[move] -= 1
-    ragged = (start < end) & ~(solid[np.minimum(start, last)] & solid[np.maximum(end - 1, 0)])
-    if ragged.any():
-        _trim_far(solid, start, end, ragged)
+        right = right[~_solid_at(buffer, end[right] - 1)]
+        end[right] -= 1
+        right = right[start[right] < end[right]]
+    if len(left) or len(right):
+        ragged = np.zeros(len(start), np.bool_)
+        ragged[left] = ragged[right] = True
+        _trim_far(solid_bytes(buffer), start, end, ragged & (start < end))
     return start, end
+
+
+# How far a line is trimmed byte by byte before the next solid byte is searched for.
+_STEPS = 64
+
+
+def _solid_at(buffer: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """What `solid_bytes` says of some bytes only."""
+    byte = buffer[places]
+    solid = (byte > 0x20) & (byte != 0x7F)
+    foreign = np.flatnonzero(byte >= 0x80)
+    if not len(foreign):
+        return solid
+    around, last = places[foreign], len(buffer) - 1
+    blank = np.zeros(len(foreign), np.bool_)
+    for distance in range(3):  # of the byte from the first one of its character
+        lead = np.maximum(around - distance, 0)
+        first, second, third = (buffer[np.minimum(lead + offset, last)] for offset in range(3))
+        for wanted, follows, thirds in _BLANKS:
+            if distance < (3 if thirds else 2):
+                hit = (first == wanted) & (second == follows)
+                blank |= hit & _THIRD[wanted, follows][third] if thirds else hit
+    solid[foreign[blank]] = False
+    return solid
 
 
 def _trim_far(
@@ -145,17 +174,25 @@ def solid_bytes(buffer: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which bytes of UTF-8 text are neither white space, nor zero-width, nor an ASCII control character."""
     solid = buffer > 0x20
     solid &= buffer != 0x7F
+    raw = buffer.tobytes()
+    for lead in dict.fromkeys(lead for lead, _, _ in _BLANKS):
+        if lead in raw:  # a search by `memchr`, many times faster than a comparison
+            _blank_out(buffer, solid, lead)
+    return solid
+
+
+def _blank_out(buffer: NDArray[np.uint8], solid: NDArray[np.bool_], lead: int) -> None:
+    """Set, in place, the bytes of blank characters with this first byte."""
     last = len(buffer) - 1
-    for lead, second, thirds in _BLANKS:
-        if lead not in buffer:
+    leads = np.flatnonzero(buffer == lead)
+    for first, second, thirds in _BLANKS:
+        if first != lead:
             continue
-        places = np.flatnonzero(buffer == lead)
-        places = places[buffer[np.minimum(places + 1, last)] == second]
+        places = leads[buffer[np.minimum(leads + 1, last)] == second]
         if thirds:
             places = places[_THIRD[lead, second][buffer[np.minimum(places + 2, last)]]]
         for distance in range(3 if thirds else 2):
             solid[places + distance] = False
-    return solid
 
 
 def count_words(texts: pa.StringArray) -> NDArray[np.int32]:

@@ -46,9 +46,12 @@ def sightings(lines: Lines, sources: NDArray[np.uint64]) -> pa.RecordBatch:
         Rows of `SIGHTINGS`, each pair once.
     """
     short, keys = line_keys(lines, sources)
-    pairs = np.stack([keys, _articles(lines)[lines.document[short]]], axis=1)
-    pairs = np.unique(pairs, axis=0) if len(pairs) else pairs
-    return pa.RecordBatch.from_arrays([pa.array(pairs[:, 0]), pa.array(pairs[:, 1])], schema=SIGHTINGS)
+    article = _articles(lines)[lines.document[short]]
+    order = np.lexsort((article, keys))
+    keys, article = keys[order], article[order]
+    fresh = np.ones(len(keys), np.bool_)
+    fresh[1:] = (keys[1:] != keys[:-1]) | (article[1:] != article[:-1])
+    return pa.RecordBatch.from_arrays([pa.array(keys[fresh]), pa.array(article[fresh])], schema=SIGHTINGS)
 
 
 def templates(tables: Sequence[Callable[[], pa.Table]], memory: int) -> NDArray[np.uint64]:
