@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # After a cut the neighbours of a line are others, and cleaning the clean text again could take more. So it is done at
-# once, for texts that lost something and kept a line this close below the threshold: of the benchmark's texts that would
-# change when cleaned again these are 99 %, and a quarter of all texts.
+# once, for texts that lost something and kept a line this close below the threshold: of the benchmark's texts that
+# would change when cleaned again these are 99 %, and a quarter of all texts.
 _MORE_ROUNDS = 2
 _DOUBT = 1.5
 
@@ -99,8 +99,8 @@ class Cleaner:
         """Strip once.
 
         Returns:
-            The batch, and bool[rows]: texts that lost something and hold lines which, now that their neighbours are gone,
-            may have to go too.
+            The batch, and bool[rows]: texts that lost something and hold lines which, now that their neighbours are
+            gone, may have to go too.
         """
         whole = batch.column("text")
         texts = _open_texts(batch)
@@ -237,10 +237,8 @@ def _with_round(batch: pa.RecordBatch, rows: NDArray[np.intp], again: pa.RecordB
         compose(first, second)
         for first, second in zip(before.column("removed").to_pylist(), again.column("removed").to_pylist(), strict=True)
     ]
-    captions = [
-        (first or []) + second
-        for first, second in zip(before.column("captions").to_pylist(), again.column("captions").to_pylist(), strict=True)
-    ]
+    found = (batch.column("captions").to_pylist() for batch in (before, again))
+    captions = [(first or []) + second for first, second in zip(*found, strict=True)]
     left = 1 - np.asarray(before.column("removed_ratio"), np.float64)
     ratio = 1 - left * (1 - np.asarray(again.column("removed_ratio"), np.float64))
     columns = {name: again.column(name) for name in ("text", "word_count", "flags", "title", "byline", "published")}

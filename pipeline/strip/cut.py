@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -233,8 +234,8 @@ def compose(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]) -
         second: spans that were cut out of what was left, offsets into that.
 
     Returns:
-        All spans ordered by their offsets into the input text. A second span that lay around a first one is split there,
-        since it is not one piece of the input.
+        All spans ordered by their offsets into the input text. A second span that lay around a first one is split
+        there, since it is not one piece of the input.
 
     >>> one = {"label": "share", "evidence": [], "score": 1.0}
     >>> composed = compose([{"start": 2, "end": 4, "text": "cd", **one}], [{"start": 1, "end": 3, "text": "be", **one}])
@@ -250,7 +251,7 @@ def compose(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]) -
         data = span["text"].encode()
         inner = [place for place, _ in gaps if span["start"] < place < span["end"]]
         edges = [span["start"], *dict.fromkeys(inner), span["end"]]
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             start = low + sum(length for place, length in gaps if place <= low)
             text = data[low - span["start"] : high - span["start"]].decode()
             pieces.append({**span, "start": start, "end": start + high - low, "text": text})

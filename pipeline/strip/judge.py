@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 # Log odds from which on the model removes a line alone, by strictness.
 THRESHOLDS: Final = {"careful": 2.0, "balanced": 1.0, "thorough": 0.0}
 
-# A line between two lines that go, or between one and the end of its document, follows them this far below the threshold.
+# A line between two lines that go, or between one and the end of its document, follows them this far below the
+# threshold.
 _FOLLOWS: Final = 1.3
 # ... if it is short, and shorter still if it ends like a sentence: a paragraph between two junk lines is a paragraph.
 _FOLLOWER_LENGTH: Final = 120
@@ -32,8 +33,8 @@ _FOLLOWER_SENTENCE: Final = 50
 # A template line needs that much less of the model. On the benchmark no body line of 729 template lines came back in
 # three articles of one publisher; recurring subheadings ("What we know") are why the model still has a say.
 _REPEATED: Final = 3.0
-# A line needs more at the head of its document (place names, kickers, opening quotes), and less where a weak rule speaks
-# against it or next to a line that a rule takes.
+# A line needs more at the head of its document (place names, kickers, opening quotes), and less where a weak rule
+# speaks against it or next to a line that a rule takes.
 _FIRST_LINE: Final = 1.0
 _WEAK_RULE: Final = -1.0
 _BESIDE_RULED: Final = -0.75
@@ -47,15 +48,15 @@ _PAGE_HEAD_SHARE: Final = 0.6
 _PAGE_EASE: Final = 1.6
 _PAGE_FOLLOWS: Final = 0.7
 
-# Lists that belong to an article (nominees, results, ingredients) look like lists of links. Where few lines of a document
-# go for sure, lines that the model alone would take stay when there are many of them: (margin above the threshold up to
-# which a line counts, how many lines are many, as a number and as a share of the document).
+# Lists that belong to an article (nominees, results, ingredients) look like lists of links. Where few lines of a
+# document go for sure, lines that the model alone would take stay when there are many of them: (margin above the
+# threshold up to which a line counts, how many lines are many, as a number and as a share of the document).
 _SURE: Final = 3.0
 _SURE_SHARE: Final = 0.25
 _LISTS: Final = ((1.25, 8, 0.15), (3.0, 24, 0.2))
 
 # The last byte of a full stop, an exclamation or question mark, a straight or curly quotation mark.
-_SENTENCE_ENDS: Final = np.frombuffer(b".!?\"\x9d", np.uint8)
+_SENTENCE_ENDS: Final = np.frombuffer(b'.!?"\x9d', np.uint8)
 
 # The speakers of an interview: a line that comes again and again in a document, each time before a line that stays.
 _SPEAKER_COPIES: Final = 4
