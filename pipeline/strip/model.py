@@ -38,7 +38,10 @@ _BIAS: Final = 64
 _LANES: Final = 4
 _MOST_TOKENS: Final = 320
 # Lines this far below the lowest threshold have a label too: a neighbour may take them along.
-_LABELLED_BELOW: Final = 1.5
+_LABELLED_BELOW: Final = 2.5
+# What a leaf of the trees for labels, and a tenth of log odds of the words, add to a label; the words count half.
+_LABEL_UNIT: Final = np.float32(1 / 32)
+_WORD_UNIT: Final = np.float32(0.05)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,11 @@ class LineModel:
         self._feature: list[list[int]] = weights["feature"].tolist()
         self._border: list[list[int]] = weights["border"].tolist()
         self._leaf = [leaf.tobytes().ljust(256, b"\0") for leaf in weights["leaf"].astype(np.int8)]
-        self._tree_bias, self._unit = int(weights["tree_bias"]), np.float32(1.0 / self.about["tree_scale"])
+        self._label_feature: list[list[int]] = weights["label_feature"].tolist()
+        self._label_border: list[list[int]] = weights["label_border"].tolist()
+        self._label_leaf: NDArray[np.int8] = weights["label_leaf"]
+        self._label_tree_bias = weights["label_tree_bias"].astype(np.int32)
+        self._tree_bias, self._unit = int(weights["tree_bias"][0]), np.float32(1.0 / self.about["tree_scale"])
 
     def threshold(self, strictness: str) -> float:
         """The log odds from which on a line is boilerplate, for one of `STRICTNESS`."""
@@ -98,8 +105,9 @@ class LineModel:
         rows = self._rows(words)
         heads = self._head_sums(words, rows)
         own = line_features(lines, words, marks)
-        score = self._trees(surroundings(own, heads, lines.first))
-        return Scores(score, self._label(score, words, rows), heads, own[OWN.index("copies")])
+        around = surroundings(own, heads, lines.first)
+        score = self._trees(around)
+        return Scores(score, self._label(score, words, rows, around), heads, own[OWN.index("copies")])
 
     def _rows(self, words: LineWords) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
         """The weights' row of each word, of each word with the one before it (0 if unknown), and of each line."""
@@ -121,20 +129,18 @@ class LineModel:
         lines = around.shape[1]
         total = np.full(lines, self._tree_bias, np.int32)
         leaf = np.empty(lines, np.uint8)
-        bit = np.empty(lines, np.bool_)
-        as_number = bit.view(np.uint8)
         for feature, border, values in zip(self._feature, self._border, self._leaf, strict=True):
-            np.greater(around[feature[-1]], border[-1], out=leaf.view(np.bool_))
-            for level in range(len(feature) - 2, -1, -1):
-                np.greater(around[feature[level]], border[level], out=bit)
-                np.add(leaf, leaf, out=leaf)
-                np.add(leaf, as_number, out=leaf)
+            _find_leaf(around, feature, border, leaf)
             # A table of 256 bytes and `translate` look up several times faster than an index array does.
             total += np.frombuffer(leaf.tobytes().translate(values), np.int8)
         return total.astype(np.float32) * self._unit
 
     def _label(
-        self, score: NDArray[np.float32], words: LineWords, rows: tuple[NDArray[np.uint16], ...]
+        self,
+        score: NDArray[np.float32],
+        words: LineWords,
+        rows: tuple[NDArray[np.uint16], ...],
+        around: NDArray[np.uint8],
     ) -> NDArray[np.uint8]:
         """The likeliest label of the lines that may go."""
         label = np.zeros(len(score), np.uint8)
@@ -145,9 +151,29 @@ class LineModel:
         some = (picked[0], picked[1], line_row)
         tokens = _token_count(first, some)
         sums = _sum_tokens(self._labels, first, some, tokens, _LABEL_LANES)
-        out = sums * self._scale[np.minimum(tokens, _MOST_TOKENS - 1)] + self._label_bias[:, None]
-        label[chosen] = out.argmax(axis=0) + 1
+        by_words = sums * self._scale[np.minimum(tokens, _MOST_TOKENS - 1)] + self._label_bias[:, None]
+        by_trees = self._label_sums(np.ascontiguousarray(around[:, chosen])) * _LABEL_UNIT
+        label[chosen] = (by_trees + by_words.T * _WORD_UNIT).argmax(axis=1) + 1
         return label
+
+    def _label_sums(self, around: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32[lines, labels], whole numbers: what the trees for labels say."""
+        total = np.tile(self._label_tree_bias, (around.shape[1], 1))
+        leaf = np.empty(around.shape[1], np.uint8)
+        for feature, border, values in zip(self._label_feature, self._label_border, self._label_leaf, strict=True):
+            _find_leaf(around, feature, border, leaf)
+            total += values[leaf]
+        return total.astype(np.float32)
+
+
+def _find_leaf(around: NDArray[np.uint8], feature: list[int], border: list[int], leaf: NDArray[np.uint8]) -> None:
+    """The leaf of a symmetric tree each line falls into: a bit for each level's answer, the first one lowest."""
+    bit = np.empty(len(leaf), np.bool_)
+    np.greater(around[feature[-1]], border[-1], out=leaf.view(np.bool_))
+    for level in range(len(feature) - 2, -1, -1):
+        np.greater(around[feature[level]], border[level], out=bit)
+        np.add(leaf, leaf, out=leaf)
+        np.add(leaf, bit.view(np.uint8), out=leaf)
 
 
 def _pack(weights: NDArray[np.int8]) -> NDArray[np.uint64]:

@@ -48,9 +48,11 @@ _HEAD_LABELS: Final = {
 }
 _DEPTH: Final = 6
 _TREE_SCALE: Final = 256
+_LABEL_TREES: Final = 60
+_LABEL_SCALE: Final = 32
 # How much a page of a set counts.
 _SET_WEIGHT: Final = {"appeals_dev": 2.0, "hand_news": 2.0, "wcxb": 0.5}
-_THRESHOLDS: Final = {"careful": 1.0, "balanced": 0.25, "thorough": -0.75}
+_THRESHOLDS: Final = {"careful": 2.0, "balanced": 1.0, "thorough": 0.0}
 
 
 @dataclass
@@ -289,8 +291,37 @@ def train_trees(corpus: Corpus, pages: NDArray[np.bool_], heads: NDArray[np.uint
     return model, around
 
 
-def export_trees(model: Any, folder: Path) -> dict[str, NDArray[Any]]:
-    """The trees as arrays: feature and border of each level, leaves in units of 1 / 256 of log odds."""
+def train_label_trees(corpus: Corpus, pages: NDArray[np.bool_], around: NDArray[np.uint8], seed: int) -> Any:
+    """Symmetric trees that tell the labels of boilerplate apart."""
+    import catboost
+
+    rng = np.random.default_rng(seed)
+    whole = np.array([page.whole for page in corpus.pages])
+    taken = pages & (~whole | (rng.random(len(pages)) < 0.25))
+    chosen = np.flatnonzero(taken[corpus.page] & (corpus.label > 0))
+    model = catboost.CatBoostClassifier(
+        iterations=_LABEL_TREES,
+        depth=_DEPTH,
+        learning_rate=0.2,
+        l2_leaf_reg=10,
+        border_count=32,
+        rsm=0.3,
+        loss_function="MultiClass",
+        bootstrap_type="Bernoulli",
+        subsample=0.7,
+        boosting_type="Plain",
+        thread_count=1,
+        random_seed=seed,
+        verbose=0,
+        allow_writing_files=False,
+    )
+    weight = page_weights(corpus, 0.5, 0.1)[corpus.page][chosen]
+    model.fit(around[:, chosen].T.astype(np.float32), corpus.label[chosen], sample_weight=weight)
+    return model
+
+
+def export_trees(model: Any, folder: Path, scale: int, outputs: int = 1) -> dict[str, NDArray[Any]]:
+    """The trees as arrays: feature and border of each level, and leaves in units of 1 / `scale` of log odds."""
     file = folder / "trees.json"
     model.save_model(str(file), format="json")
     exported = json.loads(file.read_text(encoding="utf-8"))
@@ -302,14 +333,30 @@ def export_trees(model: Any, folder: Path) -> dict[str, NDArray[Any]]:
         feature.append([split["float_feature_index"] for split in splits] + [0] * missing)
         # Values are whole, so `x > 3.5` is `x > 3`; nothing is above 255.
         border.append([min(int(np.floor(split["border"])), 255) for split in splits] + [255] * missing)
-        leaf.append(np.tile(tree["leaf_values"], 1 << missing))
-    scale, bias = exported["scale_and_bias"]
-    values = np.round(np.array(leaf) * scale * _TREE_SCALE)
+        leaf.append(np.tile(np.reshape(tree["leaf_values"], (-1, outputs)), (1 << missing, 1)))
+    factor, bias = exported["scale_and_bias"]
+    values = np.clip(np.round(np.array(leaf) * factor * scale), -127, 127).astype(np.int8)
     return {
         "feature": np.array(feature, np.uint16),
         "border": np.array(border, np.uint8),
-        "leaf": np.clip(values, -127, 127).astype(np.int8),
-        "tree_bias": np.array(round(bias[0] * _TREE_SCALE), np.int32),
+        "leaf": values[:, :, 0] if outputs == 1 else values,
+        "tree_bias": np.round(np.resize(bias, outputs) * scale).astype(np.int32),
+    }
+
+
+def _export_label_trees(model: Any, folder: Path) -> dict[str, NDArray[Any]]:
+    """The trees for labels, a column for every label; one that no line of the gold has can never win."""
+    known = np.asarray(model.classes_, np.int64) - 1
+    trees = export_trees(model, folder, _LABEL_SCALE, len(known))
+    leaf = np.zeros((*trees["leaf"].shape[:2], len(LABELS) - 1), np.int8)
+    leaf[:, :, known] = trees["leaf"]
+    bias = np.full(len(LABELS) - 1, -(1 << 20), np.int32)
+    bias[known] = trees["tree_bias"]
+    return {
+        "label_feature": trees["feature"],
+        "label_border": trees["border"],
+        "label_leaf": leaf,
+        "label_tree_bias": bias,
     }
 
 
@@ -365,7 +412,8 @@ def train(files: Sequence[Path], output: Path, trees: int, log: Log) -> NDArray[
     allowed = np.array([page.allowed for page in corpus.pages])
     targets, weight = head_targets(corpus, page_weights(corpus, 0.5, 0.3))
     score, unseen = cross_validate(corpus, targets, weight, trees, log)
-    model, _ = train_trees(corpus, allowed, unseen, trees, 0)
+    model, around = train_trees(corpus, allowed, unseen, trees, 0)
+    label_model = train_label_trees(corpus, allowed, around, 1)
     heads, head_bias = train_words(corpus, allowed, targets, weight, 99)
     kinds = (corpus.label[:, None] == np.arange(1, len(LABELS))[None, :]).astype(np.float32)
     labels, label_bias = train_words(
@@ -389,8 +437,9 @@ def train(files: Sequence[Path], output: Path, trees: int, log: Log) -> NDArray[
         "labels": labels,
         "label_bias": label_bias,
         "scale": _SCALE,
-        **export_trees(model, output.parent),
+        **export_trees(model, output.parent, _TREE_SCALE),
     }
+    arrays.update(_export_label_trees(label_model, output.parent))
     for name, known in zip(("words", "pairs", "lines"), corpus.vocabulary, strict=True):
         arrays[name] = np.diff(known, prepend=0).astype(np.uint32)
     np.savez_compressed(output, **arrays)
