@@ -31,12 +31,29 @@ def begins_with_quote(content: bytes) -> bool:
     return content.startswith(_OPENING_QUOTES)
 
 
+def plain_lines(contents: list[bytes]) -> list[bytes]:
+    """What `plain` gives for each of many lines; all at once, which is several times as fast."""
+    if not contents:
+        return []
+    # A line holds no break, so breaks keep the lines apart; the one inside a long line waits as a carriage return.
+    joined = b"\n".join([_ends(content, b"\r") for content in contents])
+    for fancy, simple in _PLAIN:
+        joined = joined.replace(fancy, simple)
+    return [line.replace(b"\r", b"\n") for line in joined.split(b"\n")]
+
+
+def _ends(content: bytes, between: bytes) -> bytes:
+    """Head and tail of a long line; a short one as it is."""
+    if len(content) <= HEAD_BYTES + TAIL_BYTES:
+        return content
+    head = content[:HEAD_BYTES].decode("utf-8", "ignore").encode()
+    tail = content[-TAIL_BYTES:].decode("utf-8", "ignore").encode()
+    return head + between + tail
+
+
 def plain(content: bytes) -> bytes:
     """A line with plain quotation marks and blanks; of a long one only head and tail."""
-    if len(content) > HEAD_BYTES + TAIL_BYTES:
-        head = content[:HEAD_BYTES].decode("utf-8", "ignore").encode()
-        tail = content[-TAIL_BYTES:].decode("utf-8", "ignore").encode()
-        content = head + b"\n" + tail
+    content = _ends(content, b"\n")
     if not content.isascii() and (_MARK_LEAD in content or _LATIN_LEAD in content):
         for fancy, simple in _PLAIN:
             content = content.replace(fancy, simple)

@@ -22,7 +22,7 @@ NO_LETTERS: Final = 1 << len(SIGNS)
 # Requirements a pattern: a further one hardly rejects another line.
 MOST_REQUIREMENTS: Final = 3
 # A further requirement that more lines than this meet costs more than it rejects.
-_MOST_SHARE: Final = 0.2
+_MOST_SHARE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)

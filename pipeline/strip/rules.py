@@ -8,6 +8,7 @@ document alone, never on the batch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -26,12 +27,12 @@ from pipeline.strip.packs import (
     loosened,
     read_packs,
 )
-from pipeline.strip.plain import begins_with_quote, original_offset, plain
+from pipeline.strip.plain import begins_with_quote, original_offset, plain_lines
 from pipeline.strip.prefilter import Needs, needs_of
 from pipeline.strip.wordkeys import WordKeys, find_word_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import re2
@@ -98,7 +99,7 @@ class _Probe:
     """One compiled pattern of a target."""
 
     regexp: re2._Regexp
-    loose: re2._Regexp  # matches whatever `regexp` matches, and costs a tenth
+    loose: re2._Regexp  # for many lines at once: touches every line that `regexp` matches, and costs a tenth
     target: int
     cut: int  # number of the group to cut, 0 for the whole match, -1 for the whole line
     unless: re2._Regexp | None  # vetoes a match
@@ -180,7 +181,7 @@ class Rules:
             whole = expand(pattern, fragments, place)
             regexp = compile_pattern(whole, place)
             cut = int(regexp.groupindex.get("cut", 0)) if target.span else -1
-            self._probes.append(_Probe(regexp, compile_pattern(loosened(whole), place), number, cut, veto))
+            self._probes.append(_Probe(regexp, compile_pattern(f"(?m){loosened(whole)}", place), number, cut, veto))
             needs.append(needs_of(whole))
         return number
 
@@ -200,6 +201,7 @@ class Rules:
         self._min_length = np.array([where.min_length for where in self._where], np.int64)
         self._head = np.array([where.head for where in self._where], np.int64)
         self._tail = np.array([where.tail for where in self._where], np.int64)
+        self._unquoted = np.array([where.unquoted for where in self._where], np.bool_)
         self._block_of = np.full(len(self.targets), -1, np.int64)
         self._inside = np.array([target.part not in ("rule", "starts") for target in self.targets], np.bool_)
         for number, block in enumerate(self.blocks):
@@ -245,36 +247,74 @@ class Rules:
     ) -> list[tuple[int, _Found]]:
         """Run RE2 over the candidates, line by line."""
         found: list[tuple[int, _Found]] = []
+        waiting: dict[bytes, int] = {}
+        contents: list[bytes] = []
+        places: list[list[int]] = []
+        asked: list[tuple[int, int]] = []
         edges = [*np.flatnonzero(np.diff(line, prepend=-1)).tolist(), len(line)]
         numbers = line[edges[:-1]].tolist()
         starts, ends = lines.start[numbers].tolist(), lines.end[numbers].tolist()
-        data = memoryview(np.ascontiguousarray(lines.buffer))  # type: ignore[arg-type]  # an array is a buffer
-        probes = probe.tolist()
+        data = lines.buffer.tobytes()
         for number, low, high, start, end in zip(numbers, edges[:-1], edges[1:], starts, ends, strict=True):
-            content = bytes(data[start:end])
-            matches = remembered.get(content)
-            if matches is None:
-                matches = self._search_one(content, probes[low:high])
-                if len(content) <= _REMEMBERED_MAX_LENGTH and len(remembered) < _REMEMBERED_LINES:
-                    remembered[content] = matches
-            found += [(number, match) for match in matches]
+            content = data[start:end]
+            if end - start <= _REMEMBERED_MAX_LENGTH:
+                matches = remembered.get(content)
+                if matches is not None:
+                    found += [(number, match) for match in matches]
+                    continue
+                slot = waiting.setdefault(content, len(contents))
+                if slot < len(contents):
+                    places[slot].append(number)
+                    continue
+            contents.append(content)
+            places.append([number])
+            asked.append((low, high))
+        results = self._search_contents(contents, np.array(asked, np.int64).reshape(-1, 2), probe)
+        for content, slot in waiting.items():
+            if len(remembered) < _REMEMBERED_LINES:
+                remembered[content] = results[slot]
+        found += [
+            (n, match) for numbers, matches in zip(places, results, strict=True) for match in matches for n in numbers
+        ]
         return found
 
-    def _search_one(self, content: bytes, probes: Iterable[int]) -> tuple[_Found, ...]:
-        """All matches in one line, one for each target."""
-        subject = plain(content)
-        quoted = begins_with_quote(content)
-        matches: dict[int, _Found] = {}
-        for number in probes:
-            probe = self._probes[number]
-            if probe.target in matches or (quoted and self._where[probe.target].unquoted):
+    def _search_contents(
+        self, contents: list[bytes], asked: NDArray[np.int64], probe: NDArray[np.int64]
+    ) -> list[tuple[_Found, ...]]:
+        """All matches in each of many lines, one for each target; probe by probe, as one search can serve many lines.
+
+        Args:
+            contents: the lines.
+            asked: int64[lines, 2], which part of `probe` is for each line.
+            probe: numbers of probes.
+        """
+        subjects = plain_lines(contents)
+        quoted = np.array([begins_with_quote(content) for content in contents], np.bool_)
+        low, high = asked.T
+        count = high - low
+        slot = np.repeat(np.arange(len(contents)), count)
+        probe = probe[np.repeat(low - np.cumsum(count) + count, count) + np.arange(int(count.sum()))]
+        heard = ~(quoted[slot] & self._unquoted[self._probe_target[probe]])
+        slot, probe = slot[heard], probe[heard]
+        order = np.argsort(probe, kind="stable")
+        slot, probe = slot[order], probe[order]
+        matches: list[dict[int, _Found]] = [{} for _ in contents]
+        edges = [*np.flatnonzero(np.diff(probe, prepend=-1)).tolist(), len(probe)]
+        for first, last in pairwise(edges):
+            self._search_probe(self._probes[int(probe[first])], slot[first:last].tolist(), contents, subjects, matches)
+        return [tuple(entry[target] for target in sorted(entry)) if entry else () for entry in matches]
+
+    @staticmethod
+    def _search_probe(
+        probe: _Probe, slots: list[int], contents: list[bytes], subjects: list[bytes], matches: list[dict[int, _Found]]
+    ) -> None:
+        """Search one pattern in the lines `slots`, and add what it finds to their `matches`."""
+        for slot in _worth_a_search(probe.loose, slots, subjects):
+            if probe.target in matches[slot]:
                 continue
-            if probe.loose.search(subject) is None:
-                continue
-            hit = probe.regexp.search(subject)
-            if hit is not None and (probe.unless is None or probe.unless.search(subject) is None):
-                matches[probe.target] = _found(probe, hit, content)
-        return tuple(matches[target] for target in sorted(matches))
+            hit = probe.regexp.search(subjects[slot])
+            if hit is not None and (probe.unless is None or probe.unless.search(subjects[slot]) is None):
+                matches[slot][probe.target] = _found(probe, hit, contents[slot])
 
     def _in_place(self, lines: Lines, found: list[tuple[int, _Found]]) -> Hits:
         """The matches that stand where their rule wants them."""
@@ -299,6 +339,25 @@ def load_packs(directories: Sequence[Path] = ()) -> Rules:
         RuleError: names the file, the rule where there is one, and what to do.
     """
     return Rules(tuple(read_packs(tuple(directories)).values()))
+
+
+def _worth_a_search(loose: re2._Regexp, slots: list[int], subjects: list[bytes]) -> list[int]:
+    """Those of the lines that a match of the loose pattern touches, when all are searched as one text.
+
+    A match may reach over several lines; then each of them gets a search of its own.
+    """
+    joined = b"\n".join([subjects[slot] for slot in slots])
+    spans = [match.span() for match in loose.finditer(joined)]
+    if not spans:
+        return []
+    starts = np.cumsum([0, *(len(subjects[slot]) + 1 for slot in slots[:-1])])
+    low, high = np.array(spans, np.int64).T
+    first = np.searchsorted(starts, low, "right") - 1
+    last = np.searchsorted(starts, np.maximum(high - 1, low), "right") - 1
+    touched = np.zeros(len(slots) + 1, np.int64)
+    np.add.at(touched, first, 1)
+    np.add.at(touched, last + 1, -1)
+    return [slots[place] for place in np.flatnonzero(np.cumsum(touched[:-1]) > 0).tolist()]
 
 
 def _rule_where(rule: Rule) -> Where:

@@ -19,7 +19,7 @@ from pipeline.strip import approximate
 from pipeline.strip.examples import check_examples
 from pipeline.strip.lines import split_lines
 from pipeline.strip.packs import Pack, compile_pattern
-from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES, plain
+from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES, plain, plain_lines
 from pipeline.strip.prefilter import FIRST, LAST, needs_of
 from pipeline.strip.rules import Rules, list_rules, load_packs
 from pipeline.strip.wordkeys import find_word_keys, pair_key, word_key
@@ -174,3 +174,10 @@ def test_plain_text_stays_utf8(text: str) -> None:
     seen = plain(text.encode("utf-8", "ignore"))
     seen.decode()
     assert len(seen) <= HEAD_BYTES + TAIL_BYTES + 1
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=700), max_size=5))
+def test_many_lines_are_made_plain_as_one_is(texts: list[str]) -> None:
+    """Doing all at once changes nothing."""
+    contents = [text.encode() for text in texts]
+    assert plain_lines(contents) == [plain(content) for content in contents]
