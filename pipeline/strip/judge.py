@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.strip.model import Scores
 
 # Log odds from which on the model removes a line alone, by strictness.
-THRESHOLDS: Final = {"careful": 2.0, "balanced": 1.0, "thorough": 0.0}
+THRESHOLDS: Final = {"careful": 1.75, "balanced": 0.75, "thorough": -0.25}
 
 # A line between two lines that go, or between one and the end of its document, follows them this far below the
 # threshold.
@@ -39,13 +39,17 @@ _FIRST_LINE: Final = 1.0
 _WEAK_RULE: Final = -1.0
 _BESIDE_RULED: Final = -0.75
 
+# Where nothing goes for sure, neither by a rule nor by this much more than the threshold, a line needs more.
+_LONE: Final = 1.0
+_LONE_SURE: Final = 1.5
+
 # Whole-page text: many lines, half of them junk, and most of the first ones. There body stands out, and a lower
 # threshold by `_PAGE_EASE` loses little of it.
 _PAGE_LINES: Final = 60
 _PAGE_SHARE: Final = 0.5
 _PAGE_HEAD: Final = 8
 _PAGE_HEAD_SHARE: Final = 0.6
-_PAGE_EASE: Final = 1.6
+_PAGE_EASE: Final = 1.0
 _PAGE_FOLLOWS: Final = 0.7
 
 # Lists that belong to an article (nominees, results, ingredients) look like lists of links. Where few lines of a
@@ -90,6 +94,8 @@ def judge(
     again = np.zeros(len(lines), dtype=bool) if repeated is None else repeated
     score = scores.score + np.where(again, np.float32(_REPEATED), np.float32(0))
     score -= _handicap(lines, ruled, verdicts.weak > 0)
+    sure = np.bincount(lines.document, ruled | (score >= threshold + _LONE_SURE), len(lines.first) - 1) > 0
+    score -= np.where(sure[lines.document], np.float32(0), np.float32(_LONE))
     page = _pages(lines, ruled | (score >= threshold))[lines.document]
     bound = np.where(page, np.float32(threshold - _PAGE_EASE), np.float32(threshold))
     goes = score >= bound
