@@ -181,3 +181,22 @@ def test_many_lines_are_made_plain_as_one_is(texts: list[str]) -> None:
     """Doing all at once changes nothing."""
     contents = [text.encode() for text in texts]
     assert plain_lines(contents) == [plain(content) for content in contents]
+
+
+def test_a_veto_leaves_the_line_alone() -> None:
+    """A line that matches `unless` too is not hit."""
+    rules = Rules((_pack(r"\bsign up\b", unless=r"\bsaid\b"),))
+    assert _hit_lines(rules, "sign up here\nsign up, he said") == [0]
+
+
+def test_an_unquoted_rule_leaves_speech_alone() -> None:
+    """A line that begins with a quotation mark of any form is not hit."""
+    rules = Rules((_pack(r"\bsign up\b", where={"unquoted": True}),))
+    assert _hit_lines(rules, "sign up", "“sign up”", '"sign up"', "«sign up»", "„sign up“", "‘sign up’") == [0]
+
+
+def test_equal_lines_get_equal_hits() -> None:
+    """A short line is searched once, and what was found holds for each of its copies."""
+    rules = Rules((_pack(r"\bsign up\b"),))
+    assert _hit_lines(rules, "sign up\nbody\nsign up", "sign up") == [0, 2, 3]
+    assert _hit_lines(rules, "sign up\nsign up") == [0, 1]
