@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipeline import dedupe, shards
 from pipeline.against import OlderPart, OlderStep, digest_of, older_parts
-from pipeline.engine import Engine, Step, cores
+from pipeline.engine import Engine, Step, cores, engine_of
 from pipeline.errors import PipelineError
 from pipeline.read import Discovery, Shard, discover, plan
 from pipeline.retry import LastBuild, last_build
@@ -74,18 +74,18 @@ def build(
     """
     publish.check_output(output, inputs)
     discovery = Discovery((), {}, (), {}) if retry and not inputs else discover(inputs, config)
-    run = partial(_run, Engine(config.workers or cores()), progress)
+    run = partial(_run, engine_of(config.engine, config.workers or cores()), progress)
     with publish.lock(output), publish.staging(output) as folder:
         work = output / WORK
         again = [last_build(output / publish.CORPUS, quarantine_only=bool(inputs))] if retry else []
         sources: list[Shard | LastBuild] = [*again, *plan(discovery, config)]
         files = [file for build in again for file in build.files()]
         tasks = [shard_task(source, number, work, config) for number, source in enumerate(sources)]
-        if not all(is_finished(task.file("sightings")) for task in tasks):
+        if config.rules and not all(is_finished(task.file("sightings")) for task in tasks):
             load_cleaner(config.rules, config.strictness)  # a rule that cannot be used shows now, not after reading
         run("read", ReadStep(config), tasks)
         sightings = [partial(shards.read_table, task.file("sightings")) for task in tasks]
-        known = templates(sightings, config.memory // 4)
+        known = templates(sightings, config.memory // 4, work)
         tasks = [with_templates(task, known) for task in tasks]
         run("strip", StripStep(config), tasks)
         older = older_parts(config, work)
@@ -125,7 +125,7 @@ def _refuse_quarantine(counts: PartCounts, config: Config) -> None:
 
 
 def _run(
-    engine: Engine[Task, Result], progress: Progress, stage: str, step: Step[Task, Result], tasks: Sequence[Task]
+    engine: Engine, progress: Progress, stage: str, step: Step[Task, Result], tasks: Sequence[Task]
 ) -> list[Result]:
     """Run one step over all shards; results in input order."""
     results: dict[int, Result] = {}

@@ -119,7 +119,7 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
 def _build_settings(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--workers", type=click.IntRange(min=1), help="Worker processes (default: the cores)."),
-        click.option("--engine", type=click.Choice(["local"]), help="Where the work is done."),
+        click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work is done."),
         click.option("--memory", help="Memory of the whole process tree, such as 1GB."),
         click.option("--dedupe", type=click.Choice(["none", "exact", "near"]), help="Which duplicates to set aside."),
         click.option("--against", type=_Folder(), help="Older corpus: what is in it is a duplicate."),

@@ -60,7 +60,7 @@ class Config(BaseModel):
     strict: bool = Field(default=False, description="fail the build when a record is quarantined")
 
     workers: int | None = Field(None, ge=1, description="worker processes; the number of cores unless told")
-    engine: Literal["local"] = Field("local", description="where the shards are worked on")
+    engine: Literal["local", "ray"] = Field("local", description="where the shards are worked on")
     memory: Size = Field(1_000_000_000, ge=64_000_000, description="memory of the whole process tree, in bytes")
     batch_rows: int = Field(2_000, ge=1, description="records worked on at once")
 

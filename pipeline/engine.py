@@ -12,9 +12,9 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ class Step(Protocol[Task, ResultOut]):
 
 
 @dataclass(frozen=True, slots=True)
-class Engine(Generic[Task, Result]):
+class Engine:
     """Where steps run.
 
     Attributes:
@@ -98,6 +98,18 @@ class Engine(Generic[Task, Result]):
         except BrokenProcessPool:
             msg = f"the worker on {task} died again and again and no single record is to blame; is there enough memory?"
             raise PipelineError(msg) from None
+
+
+def engine_of(name: str, workers: int) -> Engine:
+    """The engine with this name.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if name == "ray":
+        msg = "--engine ray needs the extra [ray], which this version does not have yet; use --engine local"
+        raise UsageError(msg)
+    return Engine(workers)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

@@ -17,21 +17,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pipeline import dedupe, parts, shards
 from pipeline.engine import blame_by_halves
 from pipeline.read import Shard, read_shard
 from pipeline.records import RECORDS
 from pipeline.retry import LastBuild
 from pipeline.strip.cleaner import load_cleaner, sightings_of
-from pipeline.strip.repetition import SIGHTINGS
+from pipeline.strip.repetition import SIGHTINGS, of_shard
 from pipeline.validate import quarantine, validate
 from pipeline.write.durable import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -158,7 +157,7 @@ def _sighted(batches: Iterable[pa.RecordBatch], seen: list[pa.RecordBatch]) -> I
 
 def with_templates(task: ShardTask, known: NDArray[np.uint64]) -> ShardTask:
     """The task with those template lines that occur in its shard: a new one elsewhere does not make it work again."""
-    own = np.intersect1d(shards.read_table(task.file("sightings")).column("line").to_numpy(), known)
+    own = of_shard(shards.read_table(task.file("sightings")), known)
     key = key_of(task.strip_key, hashlib.sha256(own.tobytes()).hexdigest())
     return dataclasses.replace(task, strip_key=key, templates=own)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine import Engine, blame_by_halves
-from pipeline.errors import PipelineError
+from pipeline.engine import Engine, blame_by_halves, engine_of
+from pipeline.errors import PipelineError, UsageError
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,12 @@ def test_only_what_kills_a_worker_is_left_out(deadly: int) -> None:
     tasks = [Numbers((1, 2, 3)), Numbers(tuple(range(10, 19)), frozenset({10 + deadly})), Numbers((7,))]
     whole = sum(range(10, 19))
     assert dict(Engine(2).map(Add(), tasks)) == {0: 6, 1: whole - 10 - deadly, 2: 7}
+
+
+def test_the_ray_engine_is_refused_in_one_clear_line() -> None:
+    """An engine that is not there is a wrong call, and the message says what to use instead."""
+    with pytest.raises(UsageError, match=r"\[ray\].*--engine local"):
+        engine_of("ray", 2)
 
 
 def test_an_error_of_a_step_reaches_the_caller() -> None:
