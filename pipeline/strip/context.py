@@ -53,6 +53,9 @@ _FAMILIES: Final = (
     (_codes("share", "comments", "author_bio", "contact"), _codes("share", "comments", "author_bio", "contact")),
 )
 
+# The longest line taken for one between two parts of a request.
+_GAP_LENGTH: Final = 100
+
 # Labels that speak to the reader in somebody's name, and the longest line taken for that name.
 _ASKS: Final = _codes("newsletter", "donation", "subscription")
 _NAME_LENGTH: Final = 40
@@ -102,6 +105,7 @@ def decide(lines: Lines, hits: Hits, rules: Rules) -> Verdicts:
     _apply_blocks(lines, hits, rules, label, evidence, score)
     weak = _lowest_label(count, hits, tables.label, tables.weak)
     _apply_weak(lines, weak, label, evidence, score)
+    _apply_gaps(lines, label, evidence, score)
     _apply_names(lines, label, evidence, score)
     heavy = over_budget(lines, label)
     label[heavy[lines.document]] = 0
@@ -191,6 +195,24 @@ def _in_supported_run(lines: Lines, doubtful: NDArray[np.bool_], sure: NDArray[n
     np.add.at(member, starts[goes], 1)
     np.add.at(member, ends[goes], -1)
     return np.cumsum(member[:-1]) > 0
+
+
+def _apply_gaps(
+    lines: Lines, label: NDArray[np.uint8], evidence: NDArray[np.uint8], score: NDArray[np.float32]
+) -> None:
+    """One or two short lines between two parts of a request belong to it: the names in a list of newsletters."""
+    asks = np.isin(label, (*_ASKING, *_codes("donation")))
+    short = (label == 0) & (lines.end - lines.start <= _GAP_LENGTH)
+    for size in (1, 2):
+        first = np.arange(1, len(label) - size)
+        fits = asks[first - 1] & asks[first + size] & (lines.document[first - 1] == lines.document[first + size])
+        for step in range(size):
+            fits &= short[first + step]
+        for step in range(size):
+            place = first[fits] + step
+            label[place] = label[first[fits] - 1]
+            evidence[place] |= BY_CONTEXT
+            score[place] = _WEAK_SCORE
 
 
 def _apply_names(

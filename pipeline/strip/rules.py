@@ -361,10 +361,11 @@ def _worth_a_search(loose: re2._Regexp, slots: list[int], subjects: list[bytes])
 
 
 def _rule_where(rule: Rule) -> Where:
-    """A whole-line rule without a limit of its own gets the usual one."""
-    if rule.span or rule.where.max_length is not None:
-        return rule.where
-    return rule.where.model_copy(update={"max_length": DEFAULT_MAX_LENGTH})
+    """A whole-line rule without a limit of its own gets the usual one; a weak rule never speaks against a quotation."""
+    where = rule.where.model_copy(update={"unquoted": rule.where.unquoted or rule.strength == "weak"})
+    if rule.span or where.max_length is not None:
+        return where
+    return where.model_copy(update={"max_length": DEFAULT_MAX_LENGTH})
 
 
 def _found(probe: _Probe, hit: re2._Match, content: bytes) -> _Found:

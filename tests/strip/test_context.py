@@ -137,3 +137,10 @@ def test_labels_are_those_of_the_pack() -> None:
     """The verdict names the pack's label."""
     _, _, verdicts = _decide(f"strong\n{LONG}")
     assert LABELS[verdicts.label[0]] == "newsletter"
+
+
+def test_short_lines_between_two_parts_of_a_request_go() -> None:
+    """The names in a list of newsletters carry no cue; their neighbours above and below do. A longer gap is body."""
+    assert _kept(f"{LONG}\nstrong\nPlants\nstrong\n{BODY}") == [LONG, BODY]
+    assert _kept(f"{LONG}\nstrong\n{BODY}\nstrong\n{BODY}") == [LONG, BODY, BODY]
+    assert _kept(f"{LONG}\nstrong\none\ntwo\nthree\nstrong\n{BODY}") == [LONG, "one", "two", "three", BODY]
