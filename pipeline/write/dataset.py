@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import WriteError
 from pipeline.records import TABLES
-from pipeline.write import card, croissant, manifest
+from pipeline.write import card, croissant, manifest, report
 from pipeline.write.counts import PartCounts, count
 from pipeline.write.durable import TEMPORARY, file_digest, new_file, remove, sync_folder, writing
 from pipeline.write.tables import TableFile, route
@@ -88,7 +88,7 @@ def finish(
     config: Config,
     versions: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Complete a staging folder that has all its parts: card, Croissant, manifest.
+    """Complete a staging folder that has all its parts: card, Croissant, report, manifest.
 
     Args:
         folder: the staging folder.
@@ -118,7 +118,7 @@ def finish(
             "skipped": dict(skipped),
             "versions": {"pyarrow": pa.__version__} | dict(versions),
         }
-        pages = _pages(content, files)
+        pages = _pages(folder, content, files)
         for name, data in pages.items():
             _write(folder / name, data)
             files[name] = _describe(folder / name)
@@ -128,11 +128,12 @@ def finish(
     return content
 
 
-def _pages(content: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
-    """The pages beside the tables, by name. `report.html` belongs here."""
+def _pages(folder: Path, content: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
+    """The pages beside the tables, by name."""
     return {
         "README.md": card.render(content, files),
         "croissant.json": croissant.render(content, files),
+        report.FILE_NAME: report.render(folder, content, files),
     }
 
 

@@ -38,10 +38,10 @@ def tree(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 def test_a_folder_has_all_that_a_reader_looks_for(tmp_path: Path) -> None:
-    """Four tables, manifest, card and Croissant are there, and nothing else."""
+    """Four tables, manifest, card, Croissant and report are there, and nothing else."""
     write(tmp_path, ordinary(50))
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [*TABLES, "README.md", "croissant.json", "manifest.json"]
+        [*TABLES, "README.md", "croissant.json", "manifest.json", "report.html"]
     )
 
 

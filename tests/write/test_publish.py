@@ -269,7 +269,7 @@ def publish_or_fail(output: Path, made: list[Article]) -> str | None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [range(60, 360, 75), pytest.param(range(60, 360, 5), marks=pytest.mark.long)], ids=["quick", "long"]
+    "sizes", [range(150, 1050, 225), pytest.param(range(100, 1050, 15), marks=pytest.mark.long)], ids=["quick", "long"]
 )
 def test_a_full_disk_leaves_the_former_corpus(tmp_path: Path, sizes: range) -> None:
     """On disks of many sizes a build either fits or fails with one line; then the former corpus is whole."""
