@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 _MORE_ROUNDS = 2
 _DOUBT = 1.5
 
+# Long lines that the model is this sure of are not searched by the built-in rules: of the benchmark's long lines seven in
+# ten, and no figure of quality changed by more than 0.01.
+_BODY_SCORE = -5.0
+_BODY_LENGTH = 160
+
 _TITLE_SCORE = 0.9
 _SPAN_SCORE = 0.95
 
@@ -105,11 +110,11 @@ class Cleaner:
         whole = batch.column("text")
         texts = _open_texts(batch)
         lines = split_lines(texts)
-        hits = self.rules.match(lines)
+        scores = self.model.score(lines)
+        hits = self.rules.match(lines, (scores.score < _BODY_SCORE) & (lines.end - lines.start > _BODY_LENGTH))
         verdicts = context.decide(lines, hits, self.rules)
         known = None if templates is None else repeated(lines, sources_of(batch), templates)
         titles = fields.find_titles(lines, verdicts, batch.column("title").to_pylist())
-        scores = self.model.score(lines)
         verdicts = judge(lines, verdicts, scores, self.threshold, titles[titles >= 0], known)
         found = fields.find_fields(lines, verdicts, titles)
         spans, evidence = self._spans(lines, hits, verdicts, found)

@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.records import LABELS
 from pipeline.strip.candidates import Candidates
 from pipeline.strip.packs import (
+    BUILT_IN,
     DEFAULT_MAX_LENGTH,
     Block,
     Pack,
@@ -115,9 +116,15 @@ class _Found(NamedTuple):
 
 @dataclass
 class Rules:
-    """All rules of all packs, ready to match. Make it with `load_packs`."""
+    """All rules of all packs, ready to match. Make it with `load_packs`.
+
+    Attributes:
+        packs: the built-in packs first, then a user's.
+        built_in: how many of them are built in.
+    """
 
     packs: tuple[Pack, ...]
+    built_in: int = 0
     targets: list[Target] = field(default_factory=list, init=False)
     blocks: list[BlockRule] = field(default_factory=list, init=False)
     _probes: list[_Probe] = field(default_factory=list, init=False, repr=False)
@@ -128,7 +135,8 @@ class Rules:
     def __post_init__(self) -> None:
         self._where: list[Where] = []
         needs: list[Needs] = []
-        for pack in self.packs:
+        built_in = []
+        for number, pack in enumerate(self.packs):
             fragments = expand_definitions(pack.define, pack.label)
             label = LABELS.index(pack.label)
             for rule in pack.rule:
@@ -136,21 +144,26 @@ class Rules:
                 self._add(target, rule.patterns, _rule_where(rule), fragments, needs, rule.unless)
             for block in pack.block:
                 self._add_block(block, label, fragments, needs)
+            built_in += [number < self.built_in] * (len(self._probes) - len(built_in))
+        self._built_in = np.array(built_in, np.bool_)
         self._index = Candidates(needs)
         self._index_places()
 
-    def __reduce__(self) -> tuple[type[Rules], tuple[tuple[Pack, ...]]]:
-        return Rules, (self.packs,)
+    def __reduce__(self) -> tuple[type[Rules], tuple[tuple[Pack, ...], int]]:
+        return Rules, (self.packs, self.built_in)
 
-    def match(self, lines: Lines, words: WordKeys | None = None) -> Hits:
+    def match(self, lines: Lines, body: NDArray[np.bool_] | None = None) -> Hits:
         """Match every pattern against every line it could match.
 
         Args:
             lines: the lines of a batch.
-            words: `find_word_keys(lines.buffer, lines.base)`, where the caller has it already.
+            body: bool[lines], long lines that are body beyond doubt: built-in patterns are not tried on them, a user's are.
         """
-        words = find_word_keys(lines.buffer, lines.base) if words is None else words
+        words = find_word_keys(lines.buffer, lines.base)
         line, probe = self._candidates(lines, words)
+        if body is not None:
+            tried = ~(body[line] & self._built_in[probe])
+            line, probe = line[tried], probe[tried]
         inside = self._inside[self._probe_target[probe]]
         found = self._search(lines, line[~inside], probe[~inside], self._remembered)
         line, probe = self._in_begun_blocks(lines, line[inside], probe[inside], found)
@@ -338,7 +351,8 @@ def load_packs(directories: Sequence[Path] = ()) -> Rules:
     Raises:
         RuleError: names the file, the rule where there is one, and what to do.
     """
-    return Rules(tuple(read_packs(tuple(directories)).values()))
+    packs = read_packs(tuple(directories))
+    return Rules(tuple(packs.values()), sum(path.parent == BUILT_IN for path in packs))
 
 
 def _worth_a_search(loose: re2._Regexp, slots: list[int], subjects: list[bytes]) -> list[int]:
