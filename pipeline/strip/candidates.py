@@ -126,7 +126,7 @@ _SIGN_OF_BYTE: Final = _sign_table()
 def _perfect_table(keys: NDArray[np.uint64]) -> tuple[np.uint64, np.uint64, NDArray[np.uint16]]:
     """A hash table without collisions: multiplier, shift, and the number of the key in each slot (0 where empty)."""
     bits = max(12, int(np.ceil(np.log2(max(len(keys), 1) ** 2 / 4 + 1))))
-    bits = min(bits, 18)
+    bits = min(bits, 20)  # 2 MB: more would leave the processor's cache, less takes hundreds of tries
     shift = np.uint64(64 - bits)
     generator = np.random.Generator(np.random.PCG64(7))
     while True:

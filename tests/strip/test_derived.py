@@ -1,0 +1,29 @@
+"""What is stored of the built-in patterns is what the code derives from them."""
+
+from __future__ import annotations
+
+import os
+
+from pipeline.strip.packs import expand, expand_definitions, read_packs
+from pipeline.strip.prefilter import DERIVED, render
+
+
+def built_in_patterns() -> set[str]:
+    """Every built-in pattern as it is compiled."""
+    found = set()
+    for pack in read_packs().values():
+        fragments = expand_definitions(pack.define, pack.label)
+        patterns = [pattern for rule in pack.rule for pattern in rule.patterns]
+        patterns += [
+            pattern for block in pack.block for part in ("starts", "ends", "inner", "stops") for pattern in block.patterns(part)
+        ]
+        found |= {expand(pattern, fragments, pack.label) for pattern in patterns}
+    return found
+
+
+def test_the_stored_needs_are_up_to_date() -> None:
+    """Deriving the needs of all built-in patterns gives the file; `UPDATE_DERIVED=1` writes it."""
+    content = render(built_in_patterns())
+    if os.environ.get("UPDATE_DERIVED"):
+        DERIVED.write_text(content, encoding="utf-8")
+    assert DERIVED.read_text(encoding="utf-8") == content
