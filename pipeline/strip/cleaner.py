@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _MORE_ROUNDS = 2
 _DOUBT = 1.5
 
-# Long lines that the model is this sure of are not searched by the built-in rules: of the benchmark's long lines seven in
-# ten, and no figure of quality changed by more than 0.01.
+# Long lines that the model is this sure of are not searched by the built-in rules: seven in ten of the benchmark's long
+# lines, and no figure of quality changed by more than 0.01.
 _BODY_SCORE = -5.0
 _BODY_LENGTH = 160
 

@@ -124,7 +124,9 @@ def find_titles(
 def _same_as_known(lines: Lines, near: NDArray[np.int64], title: str) -> int:
     """The line that says what the record's own title says, apart from case, signs and the site's name after it."""
     exact = title.encode("utf-8", "surrogatepass")
-    texts = [(line, lines.text(line)) for line in near.tolist() if lines.end[line] - lines.start[line] <= 2 * _MAX_TITLE]
+    texts = [
+        (line, lines.text(line)) for line in near.tolist() if lines.end[line] - lines.start[line] <= 2 * _MAX_TITLE
+    ]
     for line, content in texts:
         if content == exact:
             return int(line)
@@ -142,14 +144,12 @@ def _letters(text: str) -> str:
     return "".join(sign for sign in unicodedata.normalize("NFKC", text).casefold() if sign.isalnum())
 
 
-def _has_company(
-    lines: Lines, verdicts: Verdicts, kept: NDArray[np.int64], place: int, low: int, high: int
-) -> bool:
+def _has_company(lines: Lines, verdicts: Verdicts, kept: NDArray[np.int64], place: int, low: int, high: int) -> bool:
     """Whether something that comes with titles stands beside the first kept line.
 
     A subheading at the head of an excerpt looks like a headline, and losing it is worse than leaving a headline in. So
-    something has to vouch for it: boilerplate before it, a caption, byline or date after it, a standfirst below it, or a
-    part of its line that a rule cuts.
+    something has to vouch for it: boilerplate before it, a caption, byline or date after it, a standfirst below it, or
+    a part of its line that a rule cuts.
     """
     line = int(kept[place])
     if line > low or line in verdicts.span_line:

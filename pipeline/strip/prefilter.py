@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipeline.strip.approximate import SIGNS, Sets, approximate
 from pipeline.strip.scarcity import BLANK, END, FIRST, LAST, START, columns_of, is_unknown
 from pipeline.strip.wordkeys import pair_key, word_key
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = ["DERIVED", "FIRST", "LAST", "MOST_REQUIREMENTS", "NO_LETTERS", "SIGN_BITS", "Needs", "needs_of", "render"]
 
-# What was derived for the built-in patterns, by digest of the pattern: deriving it anew costs a second at every start. A
-# test derives it all again, and writes the file when `UPDATE_DERIVED` is set.
+# What was derived for the built-in patterns, by digest of the pattern: deriving it anew costs a second at every start.
+# A test derives it all again, and writes the file when `UPDATE_DERIVED` is set.
 DERIVED: Final = Path(__file__).with_name("needs.json")
 
 # The bit of each sign in `Needs.signs`, and that of a line without letters.
@@ -65,7 +67,9 @@ def render(patterns: Iterable[str]) -> str:
     """The content of `DERIVED` for these patterns."""
     needs = {_digest(pattern): derive(pattern) for pattern in patterns}
     plain = {digest: [[sorted(keys) for keys in entry.words], entry.signs] for digest, entry in needs.items()}
-    rows = [f"{json.dumps(digest)}: {json.dumps(entry, separators=(',', ':'))}" for digest, entry in sorted(plain.items())]
+    rows = [
+        f"{json.dumps(digest)}: {json.dumps(entry, separators=(',', ':'))}" for digest, entry in sorted(plain.items())
+    ]
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 

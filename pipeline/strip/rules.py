@@ -8,6 +8,7 @@ document alone, never on the batch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -95,15 +96,33 @@ class BlockRule:
     stops: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Probe:
-    """One compiled pattern of a target."""
+    """One pattern of a target; compiled when the first line comes that it could match."""
 
-    regexp: re2._Regexp
-    loose: re2._Regexp  # for many lines at once: touches every line that `regexp` matches, and costs a tenth
+    pattern: str
+    place: str
     target: int
-    cut: int  # number of the group to cut, 0 for the whole match, -1 for the whole line
-    unless: re2._Regexp | None  # vetoes a match
+    cuts: bool  # removes the part of a line that its group `cut` matches, or all that it matches
+    veto: str  # a pattern that keeps a match from counting, empty where there is none
+
+    @cached_property
+    def regexp(self) -> re2._Regexp:
+        return compile_pattern(self.pattern, self.place)
+
+    @cached_property
+    def loose(self) -> re2._Regexp:
+        """For many lines at once: touches every line that `regexp` matches, and costs a tenth."""
+        return compile_pattern(f"(?m){loosened(self.pattern)}", self.place)
+
+    @cached_property
+    def unless(self) -> re2._Regexp | None:
+        return compile_pattern(self.veto, self.place) if self.veto else None
+
+    @cached_property
+    def cut(self) -> int:
+        """Number of the group to cut, 0 for the whole match, -1 for the whole line."""
+        return int(self.regexp.groupindex.get("cut", 0)) if self.cuts else -1
 
 
 class _Found(NamedTuple):
@@ -135,7 +154,7 @@ class Rules:
     def __post_init__(self) -> None:
         self._where: list[Where] = []
         needs: list[Needs] = []
-        built_in = []
+        built_in: list[bool] = []
         for number, pack in enumerate(self.packs):
             fragments = expand_definitions(pack.define, pack.label)
             label = LABELS.index(pack.label)
@@ -157,7 +176,7 @@ class Rules:
 
         Args:
             lines: the lines of a batch.
-            body: bool[lines], long lines that are body beyond doubt: built-in patterns are not tried on them, a user's are.
+            body: bool[lines], long lines that are body beyond doubt: a user's patterns alone are tried on them.
         """
         words = find_word_keys(lines.buffer, lines.base)
         line, probe = self._candidates(lines, words)
@@ -189,12 +208,10 @@ class Rules:
         self.targets.append(target)
         self._where.append(where)
         place = f"rule {target.id!r}"
-        veto = compile_pattern(expand(unless, fragments, place), place) if unless else None
+        veto = expand(unless, fragments, place) if unless else ""
         for pattern in patterns:
             whole = expand(pattern, fragments, place)
-            regexp = compile_pattern(whole, place)
-            cut = int(regexp.groupindex.get("cut", 0)) if target.span else -1
-            self._probes.append(_Probe(regexp, compile_pattern(f"(?m){loosened(whole)}", place), number, cut, veto))
+            self._probes.append(_Probe(whole, place, number, target.span, veto))
             needs.append(needs_of(whole))
         return number
 
@@ -389,29 +406,3 @@ def _found(probe: _Probe, hit: re2._Match, content: bytes) -> _Found:
     if start < 0:  # the group took no part in the match
         start, end = hit.span()
     return _Found(probe.target, original_offset(content, start), original_offset(content, end))
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One line of `pipeline rules list`."""
-
-    id: str
-    label: str
-    language: str
-    kind: str
-    patterns: int
-    examples: int
-
-
-def list_rules(rules: Rules) -> list[Listed]:
-    """Every rule and block, in the order of the packs."""
-    listed = []
-    for pack in rules.packs:
-        for rule in pack.rule:
-            kind = f"{rule.strength}{' span' if rule.span else ''}"
-            examples = len(rule.match) + len(rule.no_match)
-            listed.append(Listed(rule.id, pack.label, pack.language, kind, len(rule.patterns), examples))
-        for block in pack.block:
-            patterns = sum(len(block.patterns(part)) for part in ("starts", "ends", "inner", "stops"))
-            listed.append(Listed(block.id, pack.label, pack.language, "block", patterns, len(block.example)))
-    return listed

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import os
 
-from pipeline.strip.packs import expand, expand_definitions, read_packs
+from pipeline.strip.packs import (
+    compile_pattern,
+    expand,
+    expand_definitions,
+    loosened,
+    named_patterns,
+    read_packs,
+)
 from pipeline.strip.prefilter import DERIVED, render
 
 
@@ -15,7 +22,10 @@ def built_in_patterns() -> set[str]:
         fragments = expand_definitions(pack.define, pack.label)
         patterns = [pattern for rule in pack.rule for pattern in rule.patterns]
         patterns += [
-            pattern for block in pack.block for part in ("starts", "ends", "inner", "stops") for pattern in block.patterns(part)
+            pattern
+            for block in pack.block
+            for part in ("starts", "ends", "inner", "stops")
+            for pattern in block.patterns(part)
         ]
         found |= {expand(pattern, fragments, pack.label) for pattern in patterns}
     return found
@@ -27,3 +37,11 @@ def test_the_stored_needs_are_up_to_date() -> None:
     if os.environ.get("UPDATE_DERIVED"):
         DERIVED.write_text(content, encoding="utf-8")
     assert DERIVED.read_text(encoding="utf-8") == content
+
+
+def test_every_built_in_pattern_compiles() -> None:
+    """Packs of the package are not compiled when they are read, so all of their patterns are compiled here."""
+    for pack in read_packs().values():
+        for name, pattern in named_patterns(pack, pack.label):
+            compile_pattern(pattern, name)
+            compile_pattern(f"(?m){loosened(pattern)}", name)
