@@ -8,7 +8,6 @@ document alone, never on the batch.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,14 +22,13 @@ from pipeline.strip.packs import (
     Pack,
     Rule,
     Where,
-    compile_pattern,
     expand,
     expand_definitions,
-    loosened,
     read_packs,
 )
 from pipeline.strip.plain import begins_with_quote, original_offset, plain_lines
 from pipeline.strip.prefilter import Needs, needs_of
+from pipeline.strip.probe import Probe
 from pipeline.strip.wordkeys import WordKeys, find_word_keys
 
 if TYPE_CHECKING:
@@ -96,35 +94,6 @@ class BlockRule:
     stops: int
 
 
-@dataclass(frozen=True)
-class _Probe:
-    """One pattern of a target; compiled when the first line comes that it could match."""
-
-    pattern: str
-    place: str
-    target: int
-    cuts: bool  # removes the part of a line that its group `cut` matches, or all that it matches
-    veto: str  # a pattern that keeps a match from counting, empty where there is none
-
-    @cached_property
-    def regexp(self) -> re2._Regexp:
-        return compile_pattern(self.pattern, self.place)
-
-    @cached_property
-    def loose(self) -> re2._Regexp:
-        """For many lines at once: touches every line that `regexp` matches, and costs a tenth."""
-        return compile_pattern(f"(?m){loosened(self.pattern)}", self.place)
-
-    @cached_property
-    def unless(self) -> re2._Regexp | None:
-        return compile_pattern(self.veto, self.place) if self.veto else None
-
-    @cached_property
-    def cut(self) -> int:
-        """Number of the group to cut, 0 for the whole match, -1 for the whole line."""
-        return int(self.regexp.groupindex.get("cut", 0)) if self.cuts else -1
-
-
 class _Found(NamedTuple):
     """A match within one line: offsets count from the line's first byte."""
 
@@ -146,7 +115,7 @@ class Rules:
     built_in: int = 0
     targets: list[Target] = field(default_factory=list, init=False)
     blocks: list[BlockRule] = field(default_factory=list, init=False)
-    _probes: list[_Probe] = field(default_factory=list, init=False, repr=False)
+    _probes: list[Probe] = field(default_factory=list, init=False, repr=False)
     # What matched short lines: all targets but the inner parts of blocks, and those alone.
     _remembered: dict[bytes, tuple[_Found, ...]] = field(default_factory=dict, init=False, repr=False)
     _remembered_inside: dict[bytes, tuple[_Found, ...]] = field(default_factory=dict, init=False, repr=False)
@@ -211,7 +180,7 @@ class Rules:
         veto = expand(unless, fragments, place) if unless else ""
         for pattern in patterns:
             whole = expand(pattern, fragments, place)
-            self._probes.append(_Probe(whole, place, number, target.span, veto))
+            self._probes.append(Probe(whole, place, number, target.span, veto))
             needs.append(needs_of(whole))
         return number
 
@@ -336,7 +305,7 @@ class Rules:
 
     @staticmethod
     def _search_probe(
-        probe: _Probe, slots: list[int], contents: list[bytes], subjects: list[bytes], matches: list[dict[int, _Found]]
+        probe: Probe, slots: list[int], contents: list[bytes], subjects: list[bytes], matches: list[dict[int, _Found]]
     ) -> None:
         """Search one pattern in the lines `slots`, and add what it finds to their `matches`."""
         for slot in _worth_a_search(probe.loose, slots, subjects):
@@ -399,7 +368,7 @@ def _rule_where(rule: Rule) -> Where:
     return where.model_copy(update={"max_length": DEFAULT_MAX_LENGTH})
 
 
-def _found(probe: _Probe, hit: re2._Match, content: bytes) -> _Found:
+def _found(probe: Probe, hit: re2._Match, content: bytes) -> _Found:
     if probe.cut < 0:
         return _Found(probe.target, 0, len(content))
     start, end = hit.span(probe.cut)

@@ -18,10 +18,10 @@ from pipeline.records import LABELS
 from pipeline.strip import approximate
 from pipeline.strip.examples import check_examples
 from pipeline.strip.lines import split_lines
+from pipeline.strip.listing import list_rules
 from pipeline.strip.packs import Pack, compile_pattern
 from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES, plain, plain_lines
 from pipeline.strip.prefilter import FIRST, LAST, needs_of
-from pipeline.strip.listing import list_rules
 from pipeline.strip.rules import Rules, load_packs
 from pipeline.strip.wordkeys import find_word_keys, pair_key, word_key
 

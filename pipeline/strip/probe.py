@@ -1,0 +1,49 @@
+"""One pattern of a rule or block, compiled when the first line comes that it could match."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pipeline.strip.packs import compile_pattern, loosened
+
+if TYPE_CHECKING:
+    import re2
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A pattern, and what it speaks for.
+
+    Attributes:
+        pattern: with its fragments put in.
+        place: what to call it in a message.
+        target: index into `Rules.targets`.
+        cuts: it removes the part of a line that its group `cut` matches, or all that it matches.
+        veto: a pattern that keeps a match from counting; empty where there is none.
+    """
+
+    pattern: str
+    place: str
+    target: int
+    cuts: bool
+    veto: str
+
+    @cached_property
+    def regexp(self) -> re2._Regexp:
+        return compile_pattern(self.pattern, self.place)
+
+    @cached_property
+    def loose(self) -> re2._Regexp:
+        """For many lines at once: touches every line that `regexp` matches, and costs a tenth."""
+        return compile_pattern(f"(?m){loosened(self.pattern)}", self.place)
+
+    @cached_property
+    def unless(self) -> re2._Regexp | None:
+        return compile_pattern(self.veto, self.place) if self.veto else None
+
+    @cached_property
+    def cut(self) -> int:
+        """Number of the group to cut, 0 for the whole match, -1 for the whole line."""
+        return int(self.regexp.groupindex.get("cut", 0)) if self.cuts else -1
