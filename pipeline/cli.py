@@ -370,6 +370,61 @@ def check(corpus: Path, *, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
+@main.command()
+@click.argument("corpus", type=_Folder())
+@click.option("-o", "--output", type=_Folder(), default="report.html", show_default=True, help="The page to write.")
+def report(corpus: Path, output: Path) -> None:
+    """Write the report of a published corpus: what was removed and why, as one page for a browser.
+
+    Every build publishes one as report.html. The files of a corpus are guarded by their digests, so this one is written
+    elsewhere.
+    """
+    from pipeline.report import write_report
+
+    write_report(corpus, output)
+    click.echo(f"report: {output}")
+
+
+@main.command()
+@click.argument("corpus", type=_Folder())
+@click.argument("name", metavar="ID")
+@_JSON
+def why(corpus: Path, name: str, *, as_json: bool) -> None:
+    """Show what was removed from one document, line by line, and why; or why a record was set aside."""
+    from pipeline.why import why as reasons_of
+
+    for record in reasons_of(corpus, name):
+        if as_json:
+            _echo_json(record.to_json())
+            continue
+        click.echo(record.in_words().translate(_VISIBLE))
+        for line in record.article.explained() if record.article else ():
+            _show(line.text, line.label, line.evidence)
+
+
+@main.command()
+@click.argument("before", type=_Folder())
+@click.argument("after", type=_Folder())
+@click.option("--html", "page", type=_Folder(), help="Also write a page with the changed documents, line by line.")
+@_JSON
+def diff(before: Path, after: Path, *, page: Path | None, as_json: bool) -> None:
+    """Show what changed from one published corpus to another: documents gained, lost, changed, moved."""
+    from pipeline.diff import diff as run_diff
+
+    found = run_diff(before, after)
+    if page:
+        from pipeline.diffpage import write_page
+
+        write_page(before, after, found, page)
+    if as_json:
+        _echo_json(found.to_json())
+        return
+    for line in found.in_words():
+        click.echo(line.translate(_VISIBLE))
+    if page:
+        click.echo(f"page: {page}")
+
+
 _SHARDS: Final = click.argument("source", metavar="SHARDS", type=_Folder())
 _TO: Final = click.option("-o", "--output", "target", type=_Folder(), required=True, help="Folder for the shards.")
 
@@ -447,7 +502,7 @@ _RULES: Final = click.option(
 @_RULES
 def list_rules(folders: tuple[Path, ...]) -> None:
     """List every rule: id, label, language, kind, patterns and examples."""
-    from pipeline.strip.rules import list_rules as listed
+    from pipeline.strip.listing import list_rules as listed
     from pipeline.strip.rules import load_packs
 
     for rule in listed(load_packs(folders)):

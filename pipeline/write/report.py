@@ -49,7 +49,8 @@ def render(folder: Path, content: Mapping[str, Any], files: Iterable[str]) -> by
         files: the names of its Parquet files, in order.
     """
     facts = collect(folder, files, sources=SOURCES, lines=LINES)
-    return _page(json.dumps(_data(content, facts), ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES))
+    data = json.dumps(_data(content, facts), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _page(data.translate(_ESCAPES))
 
 
 def _page(data: str) -> bytes:
