@@ -133,7 +133,8 @@ def _perfect_table(keys: NDArray[np.uint64]) -> tuple[np.uint64, np.uint64, NDAr
         for _ in range(200):
             multiplier = np.uint64(int(generator.integers(1 << 62, 1 << 63)) | 1)
             slots = (keys * multiplier) >> shift
-            if len(np.unique(slots)) == len(keys):
+            taken = np.sort(slots)
+            if not np.any(taken[1:] == taken[:-1]):
                 table = np.zeros(1 << bits, np.uint16)
                 table[slots] = np.arange(len(keys), dtype=np.uint16)
                 return multiplier, shift, table

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # once, for texts that lost something and kept a line this close below the threshold: of the benchmark's texts that
 # would change when cleaned again these are 99 %, and a quarter of all texts.
 _MORE_ROUNDS = 2
-_DOUBT = 1.5
+_DOUBT = 0.75
 
 # Long lines that the model is this sure of are not searched by the built-in rules: seven in ten of the benchmark's long
 # lines, and no figure of quality changed by more than 0.01.

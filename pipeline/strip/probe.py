@@ -32,6 +32,7 @@ class Probe:
 
     @cached_property
     def regexp(self) -> re2._Regexp:
+        """What a match is searched with."""
         return compile_pattern(self.pattern, self.place)
 
     @cached_property
@@ -41,6 +42,7 @@ class Probe:
 
     @cached_property
     def unless(self) -> re2._Regexp | None:
+        """What must not match, or None."""
         return compile_pattern(self.veto, self.place) if self.veto else None
 
     @cached_property
