@@ -112,6 +112,11 @@ def _groups(file: Path, columns: Sequence[str], dictionaries: Sequence[str] = ()
             yield opened.read_row_group(group, columns=list(columns), use_threads=False)
 
 
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """A column of numbers without nulls; NumPy's own way to them would import pandas."""
+    return column.combine_chunks().to_numpy(zero_copy_only=False)
+
+
 def _hash(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
 
@@ -151,14 +156,14 @@ def _read_ledger(file: Path, counted: _Lines) -> dict[str, list[str]]:
 
 def _read_documents(file: Path, number: int, of_label: dict[str, list[str]], samples: _Samples, seen: _Sources) -> None:
     for table in _groups(file, _DOCUMENT_COLUMNS):
-        kept = np.asarray(pc.binary_length(table["text"])).astype(np.int64)
-        ratio = np.asarray(pc.fill_null(table["removed_ratio"], 0)).astype(np.float64)
+        kept = _numbers(pc.binary_length(table["text"])).astype(np.int64)
+        ratio = _numbers(pc.fill_null(table["removed_ratio"], 0)).astype(np.float64)
         seen.add(table["source"], kept, np.rint(kept * ratio / np.maximum(1 - ratio, 1e-9)).astype(np.int64))
         ids = table["id"].to_pylist()
         hashes = np.fromiter(map(_hash, ids), np.uint64, len(ids))
         place = {name: row for row, name in enumerate(ids)}
         flags: dict[str, list[int]] = defaultdict(list)
-        for row in np.flatnonzero(np.asarray(pc.fill_null(pc.list_value_length(table["flags"]), 0))).tolist():
+        for row in np.flatnonzero(_numbers(pc.fill_null(pc.list_value_length(table["flags"]), 0))).tolist():
             for flag in table["flags"][row].as_py():
                 flags[flag].append(row)
         by_loss = np.lexsort((hashes, -ratio))[:LOST_MOST]
@@ -235,7 +240,7 @@ class _Lines:
         table = self._summed(pa.concat_tables(self._rows))
         order = [("count", "descending"), ("line", "ascending"), ("label", "ascending")]
         # Sorting all would cost more than counting them: the rare ones are left out first.
-        counts = np.asarray(table["count"])
+        counts = _numbers(table["count"])
         if len(counts) > number:
             least = int(np.partition(counts, len(counts) - number)[len(counts) - number])
             table = table.filter(pc.greater_equal(table["count"], max(least, 2)))

@@ -33,7 +33,7 @@ FIELD_CHARACTERS: Final = 300
 PIECES: Final = 200
 
 # None of these may stand in a script element as themselves, or data could end it; in JSON they are escapes.
-_ESCAPES: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+_ESCAPES: Final = {sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 # A piece of a text: what stays is a string; what was cut is [text, label, evidence, score]; a number of characters is
 # left out of the report there.
@@ -50,7 +50,9 @@ def render(folder: Path, content: Mapping[str, Any], files: Iterable[str]) -> by
     """
     facts = collect(folder, files, sources=SOURCES, lines=LINES)
     data = json.dumps(_data(content, facts), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return _page(data.translate(_ESCAPES))
+    for sign, escape in _ESCAPES.items():
+        data = data.replace(sign, escape)
+    return _page(data)
 
 
 def _page(data: str) -> bytes:
