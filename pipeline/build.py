@@ -21,6 +21,7 @@ from pipeline.stages import (
     StripStep,
     WriteStep,
     WriteTask,
+    build_key,
     keep_for_next,
     shard_task,
     versions,
@@ -28,9 +29,10 @@ from pipeline.stages import (
 )
 from pipeline.strip.cleaner import load_cleaner
 from pipeline.strip.repetition import templates
+from pipeline.unchanged import NOTE, is_published, note_published
 from pipeline.write import publish
 from pipeline.write.counts import PartCounts, total
-from pipeline.write.dataset import finish
+from pipeline.write.dataset import Input, finish
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,9 +98,16 @@ def build(
         part_counts = run("write", WriteStep(config), parts)
         counts = total(part_counts)
         _refuse_quarantine(counts, config)
-        finish(folder, counts, [*files, *discovery.files], discovery.skipped, config, versions() | digest_of(older))
-        corpus = publish.switch(output, folder)
-        keep_for_next(work, parts, part_counts, (task.file(stage) for task in older for stage in GLOBAL_SHARDS))
+        inputs_read: list[Input] = [*files, *discovery.files]
+        named = versions() | digest_of(older)
+        key = build_key(parts, inputs_read, discovery.skipped, config, named)
+        corpus = output / publish.CORPUS
+        if not is_published(work, key, corpus, folder):
+            finish(folder, counts, inputs_read, discovery.skipped, config, named)
+            corpus = publish.switch(output, folder)
+            note_published(work, key, corpus)
+        kept = (task.file(stage) for task in older for stage in GLOBAL_SHARDS)
+        keep_for_next(work, parts, part_counts, [work / NOTE, *kept])
     return Built(corpus, counts, discovery)
 
 

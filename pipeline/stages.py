@@ -28,7 +28,7 @@ from pipeline.validate import quarantine, validate
 from pipeline.write.durable import remove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.write.counts import PartCounts
+    from pipeline.write.dataset import Input
 
 _PACKAGE: Final = Path(__file__).parent
 _CODE_SUFFIXES: Final = (".py", ".toml", ".npz")
@@ -246,6 +247,18 @@ class WriteStep:
         """Writing works on columns, not on records."""
         del dies
         return task
+
+
+def build_key(
+    done: Sequence[WriteTask],
+    inputs: Sequence[Input],
+    skipped: Mapping[str, int],
+    config: Config,
+    named: Mapping[str, str],
+) -> str:
+    """A key of everything that the bytes of a whole build depend on: its parts, and what its manifest says."""
+    files = [[file.uri, file.size, file.sha256] for file in inputs]
+    return key_of([task.part.name for task in done], files, dict(skipped), config.published_settings(), dict(named))
 
 
 def keep_for_next(work: Path, done: Sequence[WriteTask], counts: Sequence[PartCounts], also: Iterable[Path]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import pipeline.build
 from pipeline import parts, stages
 from pipeline.build import build
 from pipeline.config import Config
@@ -85,6 +86,7 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noting(stages, "read_shard")
     noting(stages, "stripped")
     noting(parts, "make_part")
+    noting(pipeline.build, "finish")
     return done
 
 
@@ -102,7 +104,7 @@ def test_nothing_changed_means_nothing_is_read_stripped_or_written(
 ) -> None:
     """A second build of the same inputs reuses every part."""
     first = digests(build([str(folder)], tmp_path / "out", Config(workers=1)).corpus)
-    assert set(worked) == {"read_shard", "stripped", "make_part"}
+    assert set(worked) == {"read_shard", "stripped", "make_part", "finish"}
     worked.clear()
     assert digests(build([str(folder)], tmp_path / "out", Config(workers=1)).corpus) == first
     assert worked == []
@@ -114,7 +116,7 @@ def test_one_changed_file_is_one_shard_of_work(folder: Path, tmp_path: Path, wor
     write_file(folder, "2", [article(99)])
     worked.clear()
     build([str(folder)], tmp_path / "out", Config(workers=1))
-    assert sorted(worked) == ["make_part", "read_shard", "stripped"]
+    assert sorted(worked) == ["finish", "make_part", "read_shard", "stripped"]
     same_as_fresh(folder, tmp_path)
 
 
@@ -173,6 +175,26 @@ def test_a_damaged_corpus_does_not_damage_the_next(folder: Path, tmp_path: Path)
     assert digests(build([str(folder)], tmp_path / "out", Config(workers=1)).corpus) == whole
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "README.md", "croissant.json"])
+def test_a_damaged_description_is_made_again(folder: Path, tmp_path: Path, name: str) -> None:
+    """What is published counts as published only while every byte of it is."""
+    first = build([str(folder)], tmp_path / "out", Config(workers=1)).corpus
+    whole = digests(first)
+    file = first / name
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:-9])
+    assert digests(build([str(folder)], tmp_path / "out", Config(workers=1)).corpus) == whole
+
+
+def test_a_build_that_is_gone_is_published_again(folder: Path, tmp_path: Path) -> None:
+    """The note of what was published is believed only together with what it speaks of."""
+    first = build([str(folder)], tmp_path / "out", Config(workers=1)).corpus
+    whole = digests(first)
+    for file in (first / "removed").iterdir():
+        file.unlink()
+    assert digests(build([str(folder)], tmp_path / "out", Config(workers=1)).corpus) == whole
+
+
 def test_without_hard_links_parts_are_copied(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system without links costs space, no more."""
 
@@ -191,7 +213,8 @@ def test_what_is_kept_is_small_and_belongs_to_the_last_build(folder: Path, tmp_p
         (folder / f"{number}.jsonl").unlink()
     build([str(folder)], tmp_path / "out", Config(workers=1))
     kept = {place.name for place in (tmp_path / "out" / ".work").iterdir()}
-    assert {name.split(".", 1)[1] for name in kept} == {"fingerprints.arrow", "part", "sightings.arrow"}
+    kinds = {name.split(".", 1)[1] for name in kept}
+    assert kinds == {"fingerprints.arrow", "part", "sightings.arrow", "json"}
     build([str(folder)], tmp_path / "fresh", Config(workers=1))
     assert kept == {place.name for place in (tmp_path / "fresh" / ".work").iterdir()}
 
