@@ -8,6 +8,7 @@ of a word); `?` (anything at all); `^` and `$`.
 from __future__ import annotations
 
 from functools import lru_cache
+from math import fsum
 from typing import Final
 
 from pipeline.strip.wordkeys import KEY_LETTERS
@@ -58,7 +59,8 @@ def columns_of(strings: frozenset[str]) -> list[tuple[float, frozenset[Needed]]]
     columns = []
     for depth in range(2):
         words = frozenset(words[min(depth, len(words) - 1)] for words in choices)
-        columns.append((sum(_share(word) for word in words), words))
+        # `fsum` is exact, so the order of a set has no say in which column is the scarcer.
+        columns.append((fsum(_share(word) for word in words), words))
     return columns
 
 
