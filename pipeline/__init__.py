@@ -1,1 +1,92 @@
-"""Turn scraped news articles into a clean, validated, reversible Parquet corpus."""
+"""Turn scraped news articles into a clean, validated, reversible Parquet corpus.
+
+    import pipeline
+
+    article = pipeline.clean(text)                      # article.text, article.removed
+    built = pipeline.build("articles/", "output")       # built.corpus, built.counts
+    pipeline.check(built.corpus).ok
+
+The names in `__all__` are stable. They are loaded when they are first used, so `import pipeline` costs nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pipeline.api import build, clean
+    from pipeline.build import Built
+    from pipeline.check import check
+    from pipeline.config import Config
+    from pipeline.diff import diff
+    from pipeline.errors import PipelineError, UsageError
+    from pipeline.restore import restore
+    from pipeline.strip.article import Article, Removed
+    from pipeline.why import why
+
+__all__ = [
+    "Article",
+    "Built",
+    "Config",
+    "PipelineError",
+    "Removed",
+    "UsageError",
+    "build",
+    "check",
+    "clean",
+    "diff",
+    "restore",
+    "why",
+]
+
+_HOMES: Final = {
+    "Article": "pipeline.strip.article",
+    "Built": "pipeline.build",
+    "Config": "pipeline.config",
+    "PipelineError": "pipeline.errors",
+    "Removed": "pipeline.strip.article",
+    "UsageError": "pipeline.errors",
+    "build": "pipeline.api",
+    "check": "pipeline.check",
+    "clean": "pipeline.api",
+    "diff": "pipeline.diff",
+    "restore": "pipeline.restore",
+    "why": "pipeline.why",
+}
+
+
+def _load(name: str) -> Any:
+    return getattr(import_module(_HOMES[name]), name)
+
+
+class _CallableModule(ModuleType):
+    """A module such as `pipeline.build`, which the API offers as a function too: its call is that function's."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return _load(self.__name__.rpartition(".")[2])(*arguments, **options)
+
+
+class _Package(ModuleType):
+    """The package: importing one of its modules binds the module's name here, and must not hide the function."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOMES and isinstance(value, ModuleType):
+            value.__class__ = _CallableModule
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return _load(name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
