@@ -45,6 +45,9 @@ Result = TypeVar("Result")
 # Where finished shards wait for the rest of an interrupted build, and finished parts for the next one.
 WORK = ".work"
 
+# What part of the memory a global step may use: beside it stand the interpreter and what a worker holds of its shard.
+_SHARE = 8
+
 # Told the stage, how many shards are done, and how many there are.
 Progress = Callable[[str, int, int], None]
 
@@ -87,7 +90,7 @@ def build(
             load_cleaner(config.rules, config.strictness)  # a rule that cannot be used shows now, not after reading
         run("read", ReadStep(config), tasks)
         sightings = [partial(shards.read_table, task.file("sightings")) for task in tasks]
-        known = templates(sightings, config.memory // 4, work)
+        known = templates(sightings, config.memory // _SHARE, work)
         tasks = [with_templates(task, known) for task in tasks]
         run("strip", StripStep(config), tasks)
         older = older_parts(config, work)
@@ -117,7 +120,7 @@ def _verdicts(tasks: Sequence[ShardTask | OlderPart], older: int, config: Config
     return dedupe.find(
         opened["fingerprints"],
         texts=config.dedupe != "none",
-        memory=config.memory // 4,
+        memory=config.memory // _SHARE,
         near=opened["signatures"] if config.dedupe == "near" else None,
         published=older,
         folder=work,

@@ -26,7 +26,7 @@ from pipeline.write.counts import PartCounts, total
 from pipeline.write.dataset import finish, write_part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from pipeline.config import Config
@@ -75,10 +75,10 @@ def dedupe_records(source: Path, target: Path, config: Config) -> int:
         msg = "--against works with `pipeline build` only"
         raise UsageError(msg)
     verdicts = dedupe.find(
-        [partial(_fingerprints, file) for file in files],
+        _held(_fingerprints(file) for file in files),
         texts=config.dedupe != "none",
         memory=config.memory,
-        near=[partial(_signatures, file) for file in files] if config.dedupe == "near" else None,
+        near=_held(_signatures(file) for file in files) if config.dedupe == "near" else None,
     )
     rows = 0
     _copy_inputs(source, target)
@@ -121,6 +121,15 @@ def _sightings(file: Path) -> pa.Table:
 def _fingerprints(file: Path) -> pa.Table:
     batches = [dedupe.fingerprints(batch, first) for first, batch in shards.numbered(shards.read_shard(file, RECORDS))]
     return pa.Table.from_batches(batches, dedupe.FINGERPRINTS)
+
+
+def _held(tables: Iterable[pa.Table]) -> list[Callable[[], pa.Table]]:
+    """Tables that are opened many times, made once."""
+    return [partial(_itself, table) for table in tables]
+
+
+def _itself(table: pa.Table) -> pa.Table:
+    return table
 
 
 def _signatures(file: Path) -> pa.Table:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import folders
 from pipeline.build import build
 from pipeline.check import check
 from pipeline.config import Config
@@ -257,3 +258,17 @@ def test_against_needs_a_way_to_compare(folder: Path, tmp_path: Path) -> None:
     older = build([str(folder)], tmp_path / "older", Config(workers=1)).corpus
     with pytest.raises(UsageError, match="exact or near"):
         build([str(folder)], tmp_path / "out", Config(workers=1, dedupe="none", against=older))
+
+
+def test_the_dedupe_stage_alone_finds_what_a_build_finds(folder: Path, tmp_path: Path) -> None:
+    """read, strip, validate, dedupe and write by hand give the same tables as one build with near."""
+    config = Config(workers=1, dedupe="near")
+    folders.read([str(folder)], tmp_path / "1", config)
+    folders.strip(tmp_path / "1", tmp_path / "2", config)
+    folders.validate_records(tmp_path / "2", tmp_path / "3")
+    folders.dedupe_records(tmp_path / "3", tmp_path / "4", config)
+    folders.write(tmp_path / "4", tmp_path / "by-hand", config)
+    at_once = build([str(folder)], tmp_path / "at-once", config).corpus
+    assert digests(tmp_path / "by-hand" / "corpus") == digests(at_once)
+    with pytest.raises(UsageError, match="build"):
+        folders.dedupe_records(tmp_path / "3", tmp_path / "5", Config(dedupe="near", against=at_once))
