@@ -107,7 +107,8 @@ def make_corpus(folder: Path, megabytes: float) -> None:
     vocabulary = sorted({word for file in sorted((ROOT / "seeds").glob("*.txt")) for word in file.read_text().split()})
     examples = [text for pack in load_packs().packs for rule in pack.rule for text in rule.match if "\n" not in text]
     sources = [draw.choices(examples, k=draw.randint(4, 12)) for _ in range(300)]
-    files = [(folder / f"part-{number:03d}.jsonl").open("w", encoding="utf-8") for number in range(FILES)]
+    count = min(FILES, max(1, int(10 * megabytes)))
+    files = [(folder / f"part-{number:03d}.jsonl").open("w", encoding="utf-8") for number in range(count)]
     size = number = 0
     former: list[list[str]] = []
     while size < megabytes * 1e6:
@@ -116,7 +117,7 @@ def make_corpus(folder: Path, megabytes: float) -> None:
         source = draw.randrange(len(sources))
         closing = [line for line in sources[source] if draw.random() < 0.7]
         record = {"id": f"{number}", "text": "\n".join([*lines, *closing]), "source": f"source {source}"}
-        size += files[number % FILES].write(json.dumps(record, ensure_ascii=False) + "\n")
+        size += files[number % count].write(json.dumps(record, ensure_ascii=False) + "\n")
         number += 1
     for file in files:
         file.close()
