@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
 _LINE_FEED, _CARRIAGE_RETURN = 0x0A, 0x0D
@@ -103,6 +103,28 @@ def split_lines(texts: pa.StringArray) -> Lines:
     first = np.searchsorted(start, base).astype(np.int64)
     document = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(first))
     return Lines(buffer, base, first, document, start, end, begin, stop)
+
+
+def chosen_lines(lines: Lines, chosen: NDArray[np.intp]) -> Lines:
+    """Some lines of a batch by themselves, one after the other in a buffer of their own, a line feed after each.
+
+    Args:
+        lines: the lines of a batch.
+        chosen: which, ascending.
+    """
+    low = np.empty(2 * len(chosen), np.int64)
+    high = np.empty_like(low)
+    low[0::2], high[0::2] = lines.start[chosen], lines.end[chosen]
+    low[1::2], high[1::2] = len(lines.buffer), len(lines.buffer) + 1
+    source = np.append(lines.buffer, np.uint8(_LINE_FEED))
+    view = pa.LargeListViewArray.from_arrays(pa.array(low), pa.array(high - low), pa.array(source))
+    buffer = view.flatten().to_numpy()
+    stop = np.cumsum(lines.end[chosen] - lines.start[chosen] + 1)
+    begin = np.concatenate([np.zeros(1, np.int64), stop])[:-1]
+    document = lines.document[chosen]
+    first = np.searchsorted(document, np.arange(len(lines.first))).astype(np.int64)
+    base = np.concatenate([begin, [len(buffer)]])[first]
+    return Lines(buffer, base, first, document, begin, stop - 1, begin, stop)
 
 
 def _trim(

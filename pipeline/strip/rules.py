@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.records import LABELS
 from pipeline.strip.candidates import Candidates
+from pipeline.strip.lines import chosen_lines
 from pipeline.strip.packs import (
     BUILT_IN,
     DEFAULT_MAX_LENGTH,
@@ -29,7 +30,7 @@ from pipeline.strip.packs import (
 from pipeline.strip.plain import begins_with_quote, original_offset, plain_lines
 from pipeline.strip.prefilter import Needs, needs_of
 from pipeline.strip.probe import Probe
-from pipeline.strip.wordkeys import WordKeys, find_word_keys
+from pipeline.strip.wordkeys import find_word_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,11 +148,7 @@ class Rules:
             lines: the lines of a batch.
             body: bool[lines], long lines that are body beyond doubt: a user's patterns alone are tried on them.
         """
-        words = find_word_keys(lines.buffer, lines.base)
-        line, probe = self._candidates(lines, words)
-        if body is not None:
-            tried = ~(body[line] & self._built_in[probe])
-            line, probe = line[tried], probe[tried]
+        line, probe = self._candidates(lines, body)
         inside = self._inside[self._probe_target[probe]]
         found = self._search(lines, line[~inside], probe[~inside], self._remembered)
         line, probe = self._in_begun_blocks(lines, line[inside], probe[inside], found)
@@ -211,12 +208,21 @@ class Rules:
 
     # -- matching ------------------------------------------------------------------------------------------------------
 
-    def _candidates(self, lines: Lines, words: WordKeys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _candidates(self, lines: Lines, body: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pairs of line and probe worth a search, ordered by line, then probe.
 
         What is remembered of a short line holds in any place, so only long lines are judged here by where they stand.
         """
-        line, probe = self._index.find(lines, words)
+        if body is None or not self._built_in.all():
+            line, probe = self._index.find(lines, find_word_keys(lines.buffer, lines.base))
+            if body is not None:
+                tried = ~(body[line] & self._built_in[probe])
+                line, probe = line[tried], probe[tried]
+        else:  # most bytes of news are body: what is not is put together, and only that is searched for words
+            chosen = np.flatnonzero(~body)
+            open_lines = chosen_lines(lines, chosen)
+            line, probe = self._index.find(open_lines, find_word_keys(open_lines.buffer, open_lines.base))
+            line = chosen[line]
         length = lines.end[line] - lines.start[line]
         target = self._probe_target[probe]
         fits = (self._min_length[target] <= length) & (length <= self._max_length[target])

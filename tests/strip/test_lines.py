@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.strip.lines import count_words, split_lines
+from pipeline.strip.lines import Lines, chosen_lines, count_words, split_lines
 
 LINE_BREAK = re.compile("\r\n|\n|\r")
 # What is white space here and in `str.strip`, and what is only here: the zero-width characters.
@@ -51,3 +52,19 @@ def test_words_are_counted_as_python_splits_them(texts: list[str | None]) -> Non
     separators = re.compile(f"[{re.escape(SPACES)}]+")
     plain = [len([word for word in separators.split(text or "") if word]) for text in texts]
     assert count_words(pa.array(texts, pa.string())).tolist() == plain
+
+
+@given(TEXTS, st.data())
+def test_chosen_lines_are_the_same_lines_by_themselves(texts: list[str | None], data: st.DataObject) -> None:
+    """Content, document and order stay; the buffer holds nothing else."""
+    lines = split_lines(pa.array(texts, pa.string()))
+    picks = sorted(data.draw(st.sets(st.sampled_from(range(len(lines)))))) if len(lines) else []
+    chosen = chosen_lines(lines, np.array(picks, np.intp))
+    assert [chosen.text(line) for line in range(len(chosen))] == [lines.text(line) for line in picks]
+    assert chosen.document.tolist() == lines.document[picks].tolist()
+    assert chosen.buffer.tobytes() == b"".join(lines.text(line) + b"\n" for line in picks)
+    assert [int(size) for size in np.diff(chosen.first)] == [picks_of(lines, picks, d) for d in range(len(texts))]
+
+
+def picks_of(lines: Lines, picks: list[int], document: int) -> int:
+    return sum(int(lines.document[line]) == document for line in picks)
