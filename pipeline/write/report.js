@@ -49,6 +49,8 @@ const chip = (label, text) => make("span", { class: "chip", hue: label, text: te
 // --- header -----------------------------------------------------------------------------------------------------
 const removedBytes = data.labels.reduce((sum, label) => sum + label.bytes, 0);
 const boilerplateBytes = data.labels.reduce((sum, label) => sum + (label.moved ? 0 : label.bytes), 0);
+const movedBytes = removedBytes - boilerplateBytes;
+const spans = (moved) => data.labels.reduce((sum, label) => sum + (label.moved === moved ? label.spans : 0), 0);
 const documentBytes = data.text_bytes + removedBytes;
 function header() {
   const rows = data.accounting;
@@ -108,7 +110,8 @@ function funnel() {
     svg.append(draw("text", { class: "soft", x: 600, y: 35 }, "text of the documents"));
     low = Math.max(low, flow(svg, 607, 880, 40, 130, documentBytes, [
       { kind: "documents", value: data.text_bytes, text: "clean text, " + percent(data.text_bytes, documentBytes), bytes: true },
-      { kind: "removed", value: removedBytes, text: count(data.spans, "span", "spans") + " removed, " + percent(removedBytes, documentBytes), bytes: true },
+      { kind: "removed", value: boilerplateBytes, text: count(spans(false), "span", "spans") + " removed, " + percent(boilerplateBytes, documentBytes), bytes: true },
+      { kind: "moved", value: movedBytes, text: "moved to columns, " + percent(movedBytes, documentBytes), bytes: true },
     ]));
   }
   svg.setAttribute("viewBox", "0 0 1130 " + Math.max(185, Math.ceil(low + 5)));
@@ -249,8 +252,12 @@ function show(index) {
   for (const entry of $("list").querySelectorAll('[aria-selected="true"]')) entry.setAttribute("aria-selected", "false");
   if (!doc) { $("document").replaceChildren(make("p", { class: "empty", text: "No document of the sample matches." })); return; }
   $("list").setAttribute("aria-activedescendant", "entry-" + index);
-  $("list").children[index].setAttribute("aria-selected", "true");
-  $("list").children[index].scrollIntoView({ block: "nearest" });
+  const pane = $("list"), entry = pane.children[index];
+  entry.setAttribute("aria-selected", "true");
+  // Only the list may scroll, never the page: the reader may be at its top.
+  if (entry.offsetTop < pane.scrollTop) pane.scrollTop = entry.offsetTop;
+  const below = entry.offsetTop + entry.offsetHeight - pane.clientHeight;
+  if (below > pane.scrollTop) pane.scrollTop = below;
   const facts = [doc.id, doc.source, doc.language, count(doc.words || 0, "word", "words"), percent(doc.removed, doc.bytes) + " of " + size(doc.bytes) + " removed"];
   const line = make("p", { class: "facts", text: facts.filter((fact) => fact).join(" · ") });
   if (doc.url) line.append(make("br"), link(doc.url));
@@ -316,6 +323,7 @@ function tips() {
   };
   for (const name of ["mouseover", "focusin"]) $("document").addEventListener(name, reveal);
   for (const name of ["mouseleave", "focusout", "scroll"]) $("document").addEventListener(name, hide);
+  addEventListener("scroll", hide, { passive: true });
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 }
 

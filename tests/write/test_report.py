@@ -215,6 +215,7 @@ def test_the_page_opens_without_a_word_and_asks_for_nothing(browser: Browser, se
     assert browser.run("document.querySelectorAll('#by-label .bar').length") >= 5
     assert browser.run("document.querySelectorAll('#frequent tbody tr').length") >= 1
     assert browser.run("document.querySelectorAll('#document mark.cut').length") >= 5
+    assert browser.run("window.scrollY") == 0
     assert browser.complaints() == []
     assert browser.requests() == []
 
@@ -246,6 +247,19 @@ def test_filters_and_search_find_documents(browser: Browser, seeds_report: Path)
     browser.run("document.querySelector('#by-label button').click()")
     assert browser.run("document.querySelector('#label').value") != ""
     assert browser.complaints() == []
+
+
+def test_arrow_keys_walk_through_the_list(browser: Browser, seeds_report: Path) -> None:
+    """Down shows the next document, up the one before, and neither leaves the list."""
+    browser.open(seeds_report)
+    shown = []
+    for key in ("ArrowDown", "ArrowUp", "ArrowUp"):
+        event = f"new KeyboardEvent('keydown', {{key: '{key}', bubbles: true, cancelable: true}})"
+        browser.run(f"document.querySelector('#list').dispatchEvent({event})")
+        shown.append(
+            browser.run("[...document.querySelector('#list').children].findIndex(e => e.ariaSelected == 'true')")
+        )
+    assert shown == [1, 0, 0]
 
 
 def test_pointing_at_a_cut_shows_its_evidence(browser: Browser, seeds_report: Path) -> None:
