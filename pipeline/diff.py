@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_LINES: Final = 2_000
 MOST_BYTES: Final = 200_000
 CONTEXT: Final = 2  # lines shown around a change
+VERSION_CHARACTERS: Final = 16  # of a digest; more would only fill the line
 NAMED: Final = 3  # of many ids so many are named in the summary
 
 
@@ -145,7 +146,8 @@ def _only(these: dict[str, tuple[str, bytes]], others: dict[str, tuple[str, byte
 
 def _settings(corpus: Corpus) -> dict[str, Any]:
     manifest = corpus.manifest
-    return {**manifest.get("configuration", {}), **{f"version of {k}": v for k, v in manifest["versions"].items()}}
+    versions = {f"version of {name}": value[:VERSION_CHARACTERS] for name, value in manifest["versions"].items()}
+    return {**manifest.get("configuration", {}), **versions}
 
 
 def _pairs(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 200  # documents line by line
 UNFOLDED: Final = 5  # of them, from the start
+TITLE_CHARACTERS: Final = 90
 LISTED: Final = 500  # ids of each kind
 
 _CLASSES: Final = {"-": "gone", "+": "come", "…": "gap", "": ""}
@@ -65,8 +66,9 @@ def render(difference: Difference, documents: Iterable[ChangedDocument]) -> byte
 def _body(difference: Difference, documents: Iterable[ChangedDocument]) -> Iterator[str]:
     kinds = {"changed": difference.changed, "gained": difference.gained, "lost": difference.lost}
     yield "<h1>Two builds compared</h1>"
-    yield "<p class='account'>" + ", ".join(f"<b>{len(ids):,}</b> {kind}" for kind, ids in kinds.items())
-    yield f", <b>{len(difference.moved):,}</b> moved, <b>{difference.same:,}</b> documents with the same text</p>"
+    counts = "".join(f"<b>{len(ids):,}</b> {kind}, " for kind, ids in kinds.items())
+    moved = f"<b>{len(difference.moved):,}</b> moved, <b>{difference.same:,}</b> documents with the same text"
+    yield f"<p class='account'>{counts}{moved}</p>"
     yield from _table(("table", "rows before", "rows after"), difference.rows)
     yield from _table(("label", "bytes removed before", "after"), difference.labels)
     yield from _table(("setting or version", "before", "after"), difference.settings)
@@ -92,13 +94,18 @@ def _table(head: tuple[str, ...], rows: Mapping[str, tuple[object, object]]) -> 
 
 def _document(document: ChangedDocument, state: str) -> str:
     lines = document.lines
-    title = f"{escape(document.title or '')} <small>{escape(document.id)}</small>"
+    title = f"{escape(document.title or _first(document))} <small>{escape(document.id)}</small>"
     if lines is None:
         return f"<details><summary>{title}</summary><p>Too long to be compared line by line.</p></details>"
     gone, come = (sum(line.mark == mark for line in lines) for mark in "-+")
     counts = f"<small>− {gone} + {come}</small>"
     body = "".join(map(_line, lines)) or "<p>Only white space is different.</p>"
     return f"<details {state}><summary>{title} {counts}</summary><div class='text'>{body}</div></details>"
+
+
+def _first(document: ChangedDocument) -> str:
+    """The first line that is shown, of a document without a title."""
+    return next((line.text[:TITLE_CHARACTERS] for line in document.lines or () if line.text), "")
 
 
 def _line(line: ChangedLine) -> str:
