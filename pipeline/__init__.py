@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from pipeline.api import build, clean
+    from pipeline.api import build, clean, clean_many
     from pipeline.build import Built
     from pipeline.check import check
     from pipeline.config import Config
@@ -37,6 +37,7 @@ __all__ = [
     "build",
     "check",
     "clean",
+    "clean_many",
     "diff",
     "restore",
     "why",
@@ -52,6 +53,7 @@ _HOMES: Final = {
     "build": "pipeline.api",
     "check": "pipeline.check",
     "clean": "pipeline.api",
+    "clean_many": "pipeline.api",
     "diff": "pipeline.diff",
     "restore": "pipeline.restore",
     "why": "pipeline.why",

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+import pyarrow as pa
 
 from pipeline.build import build as run_build
 from pipeline.config import Config
+from pipeline.records import complete
 from pipeline.strip.article import clean_article
+from pipeline.strip.cleaner import load_cleaner
+from pipeline.why import article_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.build import Built, Progress
     from pipeline.strip.article import Article
+
+# What `clean_many` works on at once: enough for the vectorised steps to pay, little enough for any memory.
+BATCH: Final = 500
+BATCH_CHARACTERS: Final = 4_000_000
 
 Name = str | PathLike[str]
 
@@ -50,6 +59,51 @@ def clean(
         pydantic.ValidationError: an argument is none of those that are allowed; a ValueError.
     """
     return clean_article(text, Config(strictness=strictness, rules=tuple(map(Path, _listed(rules)))))
+
+
+def clean_many(
+    texts: Iterable[str],
+    *,
+    strictness: Literal["careful", "balanced", "thorough"] = "balanced",
+    rules: Name | Sequence[Name] = (),
+) -> Iterator[Article]:
+    """Clean many articles, each as `clean` does, some ten times as fast because they are worked on together.
+
+    >>> import pipeline
+    >>> [article.text for article in pipeline.clean_many(["One text of a few words.", "Another one."])]
+    ['One text of a few words.', 'Another one.']
+
+    Args:
+        texts: the articles; at most BATCH of them, or some BATCH_CHARACTERS, are taken ahead.
+        strictness: how much to remove.
+        rules: folders of rule packs of your own, beside the built-in ones.
+
+    Yields:
+        An article for each text, in order.
+
+    Raises:
+        RuleError: a pack of rules cannot be used.
+        pydantic.ValidationError: an argument is none of those that are allowed; a ValueError.
+    """
+    config = Config(strictness=strictness, rules=tuple(map(Path, _listed(rules))))
+    cleaner = load_cleaner(config.rules, config.strictness)
+    for batch in _batches(texts):
+        stripped = cleaner.strip(complete({"text": pa.array(batch, pa.string())}, len(batch)))
+        for row in stripped.to_pylist():
+            yield article_of(row, row["removed"] or ())
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if len(batch) == BATCH or size >= BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def build(

@@ -11,7 +11,7 @@ from pipeline.records import DUPLICATE_REASONS, QUARANTINE_REASONS
 from pipeline.strip.article import Article, Removed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.corpus import Corpus
@@ -83,16 +83,21 @@ def _documents(corpus: Corpus, name: str) -> Iterator[Why]:
     documents = corpus.find("documents", "id", [name])
     spans = spans_by_document(documents["id"], corpus.find("removed", "document_id", [name]))
     for row, cut in zip(documents.to_pylist(), spans.to_pylist(), strict=True):
-        article = Article(
-            text=row["text"],
-            removed=tuple(Removed(**{**span, "evidence": tuple(span["evidence"])}) for span in cut),
-            title=row["title"],
-            byline=row["byline"],
-            published=row["published"],
-            captions=tuple(row["captions"] or ()),
-            flags=tuple(row["flags"] or ()),
-        )
+        article = article_of(row, cut)
         yield Why(name, "documents", row["origin"]["uri"], row["origin"]["index"], row["source"], article)
+
+
+def article_of(row: Mapping[str, Any], spans: Iterable[Mapping[str, Any]]) -> Article:
+    """A row of documents, or of records, with what was removed from it."""
+    return Article(
+        text=row["text"] or "",
+        removed=tuple(Removed(**{**span, "evidence": tuple(span["evidence"])}) for span in spans),
+        title=row["title"],
+        byline=row["byline"],
+        published=row["published"],
+        captions=tuple(row["captions"] or ()),
+        flags=tuple(row["flags"] or ()),
+    )
 
 
 def _set_aside(corpus: Corpus, name: str) -> Iterator[Why]:

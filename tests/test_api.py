@@ -66,6 +66,19 @@ def test_clean_is_what_the_command_does() -> None:
         assert json.loads(json.dumps(article.to_json())) == json.loads(printed)
 
 
+def test_many_articles_come_out_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of any size give, in order, what each text gives on its own; empty texts included."""
+    from pipeline import api
+
+    texts = [file.read_text(encoding="utf-8") for file in sorted(SEEDS.glob("*.txt"))] * 2 + ["", " \n"]
+    alone = [pipeline.clean(text) for text in texts]
+    for rows, characters in ((500, 4_000_000), (3, 4_000_000), (500, 9_000)):
+        monkeypatch.setattr(api, "BATCH", rows)
+        monkeypatch.setattr(api, "BATCH_CHARACTERS", characters)
+        assert list(pipeline.clean_many(iter(texts))) == alone
+    assert list(pipeline.clean_many([])) == []
+
+
 def test_rules_of_ones_own_are_used(tmp_path: Path) -> None:
     """A folder of packs can be named as text, as a path, or in a list."""
     (tmp_path / "own.toml").write_text(
