@@ -49,15 +49,26 @@ class Document:
 
     Attributes:
         part: number of its part among those that were given.
-        row: its columns; `text` is None when it is longer than SHOWN_BYTES.
+        row: its columns; `text` is None when it, or what was removed, is longer than SHOWN_BYTES.
         kept_bytes: of its clean text.
-        spans: what was removed from it, as rows of the ledger.
+        spans: what was removed from it, as rows of the ledger; only of a text that is shown.
+        removed_bytes: all that was removed from it.
     """
 
     part: int
     row: dict[str, Any]
     kept_bytes: int
     spans: list[dict[str, Any]] = field(default_factory=list)
+    removed_bytes: int = 0
+
+    def take(self, span: dict[str, Any]) -> None:
+        """Add a removed span, as long as there is room for it."""
+        self.removed_bytes += span["end"] - span["start"]
+        if self.removed_bytes > SHOWN_BYTES:
+            self.row["text"] = None
+            self.spans.clear()
+        else:
+            self.spans.append(span)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +219,7 @@ def _add_spans(chosen: list[Document], ledgers: Sequence[Path | None]) -> None:
             ids = table["document_id"].cast(pa.string())
             hits = pc.is_in(ids, value_set=pa.array(list(documents), pa.string()))
             for span in table.filter(hits).to_pylist():
-                documents[span.pop("document_id")].spans.append(span)
+                documents[span.pop("document_id")].take(span)
 
 
 class _Lines:

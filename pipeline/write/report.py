@@ -135,7 +135,7 @@ def _shown(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
     """The documents that fit into the page, the most telling first."""
     room = DOCUMENTS_BYTES
     for document in documents:
-        row, removed = document.row, sum(span["end"] - span["start"] for span in document.spans)
+        row, removed = document.row, document.removed_bytes
         shown = {
             **{name: _short(row[name]) for name in ("id", "source", "url", "title", "language")},
             "flags": row["flags"] or [],
@@ -160,7 +160,11 @@ def _pieces(text: str, spans: list[dict[str, Any]]) -> Iterator[Piece]:
             cut = [span["label"], span["evidence"], round(span["score"], 2)]
             yield passage if isinstance(passage, int) else [passage, *cut]
         place, source = place + length, span["end"]
-    yield from _shortened(kept[place:].decode("utf-8", "replace"))
+    rest = kept[place:].decode("utf-8", "replace")
+    if len(spans) <= PIECES:
+        yield from _shortened(rest)
+    else:  # nothing that was cut may look as if it had stayed, or the other way round
+        yield len(rest) + sum(len(span["text"]) for span in spans[PIECES:])
 
 
 def _shortened(passage: str) -> Iterator[str | int]:

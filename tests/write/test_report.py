@@ -131,6 +131,23 @@ def test_the_page_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert whole == [len(made[int(document["id"].split("-")[0])].text or "") for document in documents[:9]]
 
 
+def test_what_is_too_much_to_show_is_said_so(tmp_path: Path) -> None:
+    """A huge cut leaves the text out, very many cuts end in a count of what is not shown; bytes are right in both."""
+    huge = Article("a" + "b" * 300_000 + "c\n", ((1, 300_001),))
+    many = Article("kx" * 500 + "end\n", tuple((2 * n + 1, 2 * n + 2) for n in range(500)))
+    write(tmp_path, [huge, many])
+    shown = {document["id"][:6]: document for document in data_of(tmp_path / "report.html")["documents"]}
+    assert shown["000000"]["pieces"] is None
+    assert (shown["000000"]["bytes"], shown["000000"]["removed"]) == (300_003, 300_000)
+    assert shown["000001"]["removed"] == 500
+    pieces = shown["000001"]["pieces"]
+    assert (
+        sum(piece if isinstance(piece, int) else len(piece if isinstance(piece, str) else piece[0]) for piece in pieces)
+        == 1004
+    )
+    assert isinstance(pieces[-1], int)
+
+
 def test_workers_and_batches_change_no_byte(tmp_path: Path) -> None:
     """The page is the same however the rows were batched."""
     pages = []
