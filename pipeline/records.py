@@ -59,6 +59,8 @@ QUARANTINE_REASONS: Final = {
     "invalid-json": "the line is not one JSON object",
     "invalid-csv": "the row does not have the columns of its header",
     "invalid-parquet": "the file is not a Parquet file that can be read",
+    "invalid-html": "the page cannot be parsed as HTML",
+    "invalid-warc": "the archive, or what a site sent, is damaged",
     "missing-text": "there is no text, or it is empty",
     "wrong-type": "a field holds a value of a type it cannot have",
     "unreadable": "the file could not be opened or read",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from pipeline.read import columnar, delimited, jsonl, text
+from pipeline.read import columnar, delimited, jsonl, text, warc, web
 from pipeline.read.inputs import Discovery, InputFile, Shard, Slice
 from pipeline.read.retry import read_quarantine
 from pipeline.read.source import discover, plan
@@ -64,6 +64,9 @@ def _batches(shard: Shard, config: Config) -> Iterator[pa.RecordBatch]:
         if kind == "text":
             yield from text.read((part.file for part in group), config)
             continue
+        if kind == "html":
+            yield from web.read((part.file for part in group), config)
+            continue
         for part in group:
             yield from _read_table(part, config)
 
@@ -72,6 +75,9 @@ def _read_table(part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
     file = part.file
     if file.kind == "parquet":
         yield from columnar.read(part, config)
+        return
+    if file.kind == "warc":
+        yield from warc.read(file, config)
         return
     whole = file.kind != "jsonl" or file.compression is not None
     start, stop = (0, None) if whole else (part.start, part.stop)

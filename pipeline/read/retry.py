@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from pipeline.read import jsonl, text
+from pipeline.read import jsonl, text, web
 from pipeline.read.inputs import InputFile, kind_of
 from pipeline.records import QUARANTINE, RECORDS, complete
 
@@ -39,7 +41,19 @@ def _again(row: pa.RecordBatch, config: Config) -> pa.RecordBatch:
             return text.read_bytes(file, raw, config)
         if kind[0] == "jsonl":
             return jsonl.read_line(file, raw, index, config)
+        if kind[0] in ("html", "warc") and importlib.util.find_spec("trafilatura"):
+            return web.read_pages([_page(given, raw, index)], config)
     return _as_it_is(row, given)
+
+
+def _page(given: dict[str, Any], raw: bytes, index: int) -> web.Page:
+    """A page as it was read before; what its HTTP header said of its encoding is not kept."""
+    members = json.loads(given["metadata"]) if given["metadata"] else {}
+    known = {"warc_date": members["warc_date"]} if "warc_date" in members else {}
+    origin = given["origin"]
+    # Of a file the address was found in the page itself, and will be again.
+    url = given["url"] if origin["member"] else None
+    return web.Page(origin["uri"], index, raw, url=url, member=origin["member"], members=known)
 
 
 def _as_it_is(row: pa.RecordBatch, given: dict[str, Any]) -> pa.RecordBatch:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import importlib.metadata
+import importlib.util
 import json
 import os
 import re
 import stat
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
 
-EXTRAS: Final = {"html": "html", "warc": "warc"}
+# The libraries that read web pages and archives; the extra that brings them has the name of the kind.
+LIBRARIES: Final[dict[str, tuple[str, ...]]] = {"html": ("trafilatura",), "warc": ("trafilatura", "fastwarc")}
+# What else has a hand in the text of a page.
+_WEB: Final = ("trafilatura", "lxml", "justext", "fastwarc")
 
 # A shard is about this much input: enough to make its fixed costs small, little enough to keep every worker busy.
 SHARD_BYTES: Final = 32 << 20
@@ -90,13 +96,12 @@ def _suffix(name: str) -> str:
 
 
 def _refuse_unread(files: Iterable[InputFile]) -> None:
-    # The readers of web pages are not written yet; their place is here.
+    absent = {kind for kind, names in LIBRARIES.items() if not all(map(importlib.util.find_spec, names))}
     for file in files:
-        if file.kind in EXTRAS:
-            extra = EXTRAS[file.kind]
+        if file.kind in absent:
             msg = (
                 f"{file.uri} is a web page or archive, which needs an extra: "
-                f"pip install 'news-corpus-pipeline[{extra}]'; or leave such files out of the inputs"
+                f"pip install 'news-corpus-pipeline[{file.kind}]'; or leave such files out of the inputs"
             )
             raise UsageError(msg)
 
@@ -355,6 +360,14 @@ def _is_last(part: Slice, weight: int) -> bool:
     return draw * _GROUP_BYTES < weight << 64
 
 
+@lru_cache(maxsize=1)
+def _web_versions() -> list[str]:
+    """The versions of the libraries of web pages: another version may find another text in the same page."""
+    return [f"{name} {importlib.metadata.version(name)}" for name in _WEB if importlib.util.find_spec(name)]
+
+
 def _shard(group: Sequence[Slice]) -> Shard:
-    content = [[part.file.uri, part.file.sha256, part.start, part.stop, part.first_index] for part in group]
+    content: list[Any] = [[part.file.uri, part.file.sha256, part.start, part.stop, part.first_index] for part in group]
+    if any(part.file.kind in LIBRARIES for part in group):
+        content.append(_web_versions())
     return Shard(hashlib.sha256(json.dumps(content).encode()).hexdigest(), tuple(group))

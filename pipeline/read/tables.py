@@ -45,6 +45,7 @@ class Found:
         bom: whether a byte order mark stood before the text of each.
         faults: what is wrong with the row of that number.
         raw: source bytes to keep of a bad row, where they are not `sources`.
+        member: the name of each inside an archive; None where there is none.
     """
 
     rows: int
@@ -57,6 +58,7 @@ class Found:
     bom: Sequence[bool] | None = None
     faults: dict[int, Fault] = field(default_factory=dict)
     raw: dict[int, Bytes] = field(default_factory=dict)
+    member: Sequence[str | None] | None = None
 
 
 def names(config: Config) -> dict[str, str]:
@@ -82,7 +84,12 @@ def assemble(found: Found, config: Config) -> pa.RecordBatch:
 
 
 def fault_row(
-    file: InputFile, index: int, fault: Fault, digest: str | None = None, raw: bytes | None = None
+    file: InputFile,
+    index: int,
+    fault: Fault,
+    digest: str | None = None,
+    raw: bytes | None = None,
+    member: str | None = None,
 ) -> pa.RecordBatch:
     """The row of what cannot be read: a whole file, the rest of one, or a record too large to hold.
 
@@ -92,10 +99,11 @@ def fault_row(
         fault: what is wrong.
         digest: SHA-256 of its source bytes; that of the whole file when they are not known.
         raw: its source bytes, where they are known.
+        member: its name inside an archive.
     """
     if raw is not None:
         digest = hashlib.sha256(raw).hexdigest()
-    found = Found(1, file.uri, [index], encoding=[None], raw={} if raw is None else {0: raw})
+    found = Found(1, file.uri, [index], encoding=[None], raw={} if raw is None else {0: raw}, member=[member])
     digest = digest or file.sha256 or None
     name = hashlib.sha256(f"{digest}\0{index}".encode()).hexdigest()[:16]
     columns = {
@@ -202,7 +210,7 @@ def _origin(found: Found, text_sha: pa.Array) -> pa.Array:
     return pa.StructArray.from_arrays(
         [
             each(found.uri, pa.string()),
-            pa.nulls(found.rows, pa.string()),
+            pa.nulls(found.rows, pa.string()) if found.member is None else pa.array(found.member, pa.string()),
             pa.array(found.index, pa.int64()),
             each(found.encoding, pa.string()),
             bom,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,8 +128,10 @@ def test_wrong_inputs_say_what_to_do(name: str, message: str, tree: Path, tmp_pa
 
 
 @pytest.mark.parametrize(("name", "extra"), [("a.html", "html"), ("b.htm.gz", "html"), ("c.warc.gz", "warc")])
-def test_web_pages_name_their_extra(name: str, extra: str, tmp_path: Path) -> None:
+def test_web_pages_name_their_extra(name: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A web page or archive without its reader says which extra to install."""
+    for library in ("trafilatura", "fastwarc"):
+        monkeypatch.setitem(sys.modules, library, None)
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(UsageError, match=rf"\[{extra}\]"):
         _find(tmp_path / name)
