@@ -34,6 +34,8 @@ _HEAD_LINES: Final = 8
 _MIN_TITLE: Final = 18
 _MAX_TITLE: Final = 150
 _SENTENCE_ENDS: Final = np.array([byte in b".,;:" for byte in range(256)], np.bool_)
+# Characters among which a title's first letter is: what begins with another letter needs no closer look.
+_OPENING: Final = 8
 # What follows a title is longer than a headline, at least once within this many kept lines.
 _BODY_LINE: Final = 120
 _BODY_WITHIN: Final = 4
@@ -131,10 +133,14 @@ def _same_as_known(lines: Lines, near: NDArray[np.int64], title: str) -> int:
         if content == exact:
             return int(line)
     wanted = _letters(title)
+    opening = wanted[:1]
     for line, content in texts:
         if len(content) * 3 < len(exact) or len(content) > 2 * len(exact) + _MIN_TITLE:
             continue  # the site's name after a title makes it longer, but not twice as long
-        text = _letters(content.decode("utf-8", "replace"))
+        line_text = content.decode("utf-8", "replace")
+        if _letters(line_text[:_OPENING])[:1] not in (opening, ""):
+            continue
+        text = _letters(line_text)
         if text == wanted or (len(text) >= _MIN_TITLE and wanted.startswith(text)):
             return int(line)
     return -1
