@@ -229,7 +229,11 @@ def _in_words(summary: dict[str, Any]) -> str:
         lines.append("quarantine" + _listed(summary["quarantine_reasons"]))
     if summary["skipped_files"]:
         lines.append("skipped files of other types" + _listed(summary["skipped_files"]))
-    lines += [f"corpus: {summary['corpus']}", f"next:   pipeline check {summary['corpus']}"]
+    lines += [
+        f"corpus: {summary['corpus']}",
+        f"report: {Path(summary['corpus']) / 'report.html'}",
+        f"next:   pipeline check {summary['corpus']}",
+    ]
     return "\n".join(lines)
 
 
