@@ -123,9 +123,10 @@ def _groups(file: Path, columns: Sequence[str], dictionaries: Sequence[str] = ()
             yield opened.read_row_group(group, columns=list(columns), use_threads=False)
 
 
-def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+def _numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """A column of numbers without nulls; NumPy's own way to them would import pandas."""
-    return column.combine_chunks().to_numpy(zero_copy_only=False)
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return whole.to_numpy(zero_copy_only=False)
 
 
 def _hash(name: str) -> int:
@@ -152,17 +153,17 @@ class _Samples:
 def _read_ledger(file: Path, counted: _Lines) -> dict[str, list[str]]:
     """Count the lines of a part of the ledger; returns, for each label, the ids of some documents that have it."""
     best: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    hashes: dict[str, int] = {}
     for table in _groups(file, ["document_id", "label", "text"], ["document_id", "label"]):
         counted.add(table["label"].cast(pa.string()), table["text"])
-        pairs = table.select(["label", "document_id"]).group_by(["label", "document_id"]).aggregate([])
-        labels, ids = (pairs[name].cast(pa.string()).to_pylist() for name in ("label", "document_id"))
-        hashes = {name: _hash(name) for name in set(ids)}
-        for label, name in zip(labels, ids, strict=True):
-            best[label].append((hashes[name], name))
-        for label, entries in best.items():
-            best[label] = sorted(set(entries))[:EACH_LABEL]
-    return {label: [name for _, name in entries] for label, entries in best.items()}
+        owners, labels = (table[name].combine_chunks() for name in ("document_id", "label"))
+        owner, label = (_numbers(column.indices) for column in (owners, labels))
+        names = owners.dictionary.to_pylist()
+        hashes = np.fromiter(map(_hash, names), np.uint64, len(names))
+        for code, text in enumerate(labels.dictionary.to_pylist()):
+            having = np.unique(owner[label == code])
+            few = having[np.argsort(hashes[having], kind="stable")[:EACH_LABEL]].tolist()
+            best[text] = sorted({*best[text], *((int(hashes[row]), names[row]) for row in few)})[:EACH_LABEL]
+    return {text: [name for _, name in entries] for text, entries in best.items()}
 
 
 def _read_documents(file: Path, number: int, of_label: dict[str, list[str]], samples: _Samples, seen: _Sources) -> None:
@@ -187,25 +188,24 @@ def _read_documents(file: Path, number: int, of_label: dict[str, list[str]], sam
             },
             "3": (ANY, np.argsort(hashes, kind="stable")[:ANY].tolist()),
         }
-        made: dict[int, Document] = {}
-        for pool, (size, rows) in wanted.items():
-            best = sorted(rows, key=lambda row: (hashes[row], ids[row]))[:size] if pool[0] in "02" else rows
-            samples.offer(
-                pool,
-                size,
-                [
-                    (
-                        (-ratio[row] if pool == "1" else 0.0, int(hashes[row]), ids[row]),
-                        made.setdefault(row, _document(table, row, number, int(kept[row]))),
-                    )
-                    for row in best
-                ],
-            )
+        best = {
+            pool: sorted(rows, key=lambda row: (hashes[row], ids[row]))[:size] if pool[0] in "02" else rows
+            for pool, (size, rows) in wanted.items()
+        }
+        chosen = sorted({row for rows in best.values() for row in rows})
+        made = dict(zip(chosen, _made(table.take(pa.array(chosen, pa.int64())), number), strict=True))
+        for pool, rows in best.items():
+            keys = [(-ratio[row] if pool == "1" else 0.0, int(hashes[row]), ids[row]) for row in rows]
+            samples.offer(pool, wanted[pool][0], zip(keys, (made[row] for row in rows), strict=True))
 
 
-def _document(table: pa.Table, row: int, part: int, kept: int) -> Document:
-    columns = [name for name in _DOCUMENT_COLUMNS if name != "text" or kept <= SHOWN_BYTES]
-    return Document(part, {"text": None, **{name: table[name][row].as_py() for name in columns}}, kept)
+def _made(table: pa.Table, part: int) -> Iterator[Document]:
+    """A document of each row."""
+    kept = pc.binary_length(table["text"]).to_pylist()
+    short = pc.if_else(pc.less_equal(pc.binary_length(table["text"]), SHOWN_BYTES), table["text"], None)
+    shown = table.set_column(table.schema.get_field_index("text"), "text", short)
+    for row, size in zip(shown.select(_DOCUMENT_COLUMNS).to_pylist(), kept, strict=True):
+        yield Document(part, row, size)
 
 
 def _add_spans(chosen: list[Document], ledgers: Sequence[Path | None]) -> None:
