@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import json
@@ -96,14 +97,19 @@ def _suffix(name: str) -> str:
 
 
 def _refuse_unread(files: Iterable[InputFile]) -> None:
-    absent = {kind for kind, names in LIBRARIES.items() if not all(map(importlib.util.find_spec, names))}
-    for file in files:
-        if file.kind in absent:
+    first = {file.kind: file for file in reversed(list(files)) if file.kind in LIBRARIES}
+    for kind, file in first.items():
+        try:
+            for name in LIBRARIES[kind]:
+                importlib.import_module(name)
+        except ImportError as error:
+            # Of a library that is there in part, say which part is missing.
+            words = "" if isinstance(error, ModuleNotFoundError) else f" ({str(error).splitlines()[0]})"
             msg = (
                 f"{file.uri} is a web page or archive, which needs an extra: "
-                f"pip install 'news-corpus-pipeline[{file.kind}]'; or leave such files out of the inputs"
+                f"pip install 'news-corpus-pipeline[{kind}]'{words}; or leave such files out of the inputs"
             )
-            raise UsageError(msg)
+            raise UsageError(msg) from None
 
 
 def _search(given: str, search: _Search) -> None:

@@ -234,9 +234,9 @@ def _codec(label: str) -> str | None:
 
 def _extract(markup: str, url: str | None) -> tuple[str | None, dict[str, str], Fault | None]:
     """The article's text, the page's fields, and what went wrong; one bad page is one bad row, whatever it does."""
+    trafilatura = _trafilatura()
     try:
         with _limited(_MAX_SECONDS):
-            trafilatura = _trafilatura()
             tree = trafilatura.load_html(_XML_DECLARATION.sub("", markup), len(markup) * 4)
             if tree is None:
                 return None, {}, Fault("invalid-html", "there is no HTML in the file")

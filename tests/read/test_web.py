@@ -570,6 +570,13 @@ def test_without_the_extra_inputs_are_refused(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(UsageError, match=r"\[warc\]"):
         read_all(tmp_path / "a.warc")
     assert len(read_all(tmp_path / "a.html")) == 1
+    broken = tmp_path / "trafilatura.py"
+    broken.write_text("raise ImportError('a part of it is missing')")
+    with monkeypatch.context() as patch:
+        patch.delitem(sys.modules, "trafilatura")
+        patch.syspath_prepend(tmp_path)
+        with pytest.raises(UsageError, match=r"\[html\].*a part of it is missing"):
+            read_all(tmp_path / "a.html")
     monkeypatch.setitem(sys.modules, "trafilatura", None)
     with pytest.raises(UsageError, match=r"\[html\]"):
         read_all(tmp_path / "a.html")
