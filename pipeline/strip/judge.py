@@ -67,6 +67,7 @@ _SPEAKER_COPIES: Final = 4
 _SPEAKER_SCORE: Final = 4.0
 
 _OTHER: Final = LABELS.index("other")
+_TITLE: Final = LABELS.index("title")
 
 # A post quoted in full in the article: its text, then who wrote it and when.
 _POST: Final = re.compile(rb"pic\.twitter\.com/|\xe2\x80\x94 ?[^\n]{1,80}\(@\w{1,20}\)")
@@ -188,7 +189,9 @@ def _with_added(
 ) -> Verdicts:
     """The verdicts with the added lines in, within the budget of each document."""
     label = verdicts.label.copy()
-    label[added] = np.where(scores.label[added] > 0, scores.label[added], _OTHER)
+    told = scores.label[added]
+    # Which line is the title is not for the model to say: it would be gone from the text and in no column.
+    label[added] = np.where((told > 0) & (told != _TITLE), told, _OTHER)
     evidence = verdicts.evidence.copy()
     evidence[added] |= BY_MODEL
     evidence[added & followers] |= BY_CONTEXT

@@ -223,7 +223,7 @@ def train_words(
             optimizer.param_groups[0]["lr"] = rate * max(0.03, 1 - step / steps)
             step += 1
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call,unused-ignore]  # torch is typed where it is installed
             optimizer.step()
     found = sums.weight.detach().numpy().copy()
     found[0] = 0
