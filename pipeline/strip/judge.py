@@ -70,7 +70,7 @@ _OTHER: Final = LABELS.index("other")
 _TITLE: Final = LABELS.index("title")
 
 # A post quoted in full in the article: its text, then who wrote it and when.
-_POST: Final = re.compile(rb"pic\.twitter\.com/|\xe2\x80\x94 ?[^\n]{1,80}\(@\w{1,20}\)")
+_POST: Final = re.compile(rb"\xe2\x80\x94 ?[^\n]{1,80}\(@\w{1,20}\)")
 
 
 def judge(
@@ -172,7 +172,7 @@ def _between_removed(lines: Lines, goes: NDArray[np.bool_]) -> NDArray[np.bool_]
 
 
 def _posts(lines: Lines, added: NDArray[np.bool_]) -> list[int]:
-    """The lines to be added that are embedded posts; only lines with an at sign or a picture link are looked at."""
+    """The lines to be added that are embedded posts; only lines with an at sign are looked at."""
     signs = np.flatnonzero(lines.buffer == ord("@"))
     owner = np.unique(np.searchsorted(lines.begin, signs, side="right") - 1) if len(lines) else signs
     suspects = owner[(owner >= 0) & added[owner]] if len(owner) else owner
