@@ -60,6 +60,22 @@ def test_every_labelled_line_of_the_seeds_comes_out_as_labelled(corpus: Path, se
         assert (published.date().isoformat() if published else None) == fields["published"]
 
 
+def test_the_seeds_keep_their_body_and_nothing_else(corpus: Path) -> None:
+    """Line by line, as numbered in tests/cases/seeds.json: body stays whole and in order, all else goes or moves."""
+    cases = json.loads((Path(__file__).parent / "cases" / "seeds.json").read_text(encoding="utf-8"))
+    documents = {Path(row["origin"]["uri"]).name: row for row in rows(corpus, "documents")}
+    assert set(documents) == set(cases)
+    for name, case in cases.items():
+        lines = (SEEDS / name).read_text(encoding="utf-8").split("\n")
+        stays = sorted(case["keep"] + case["neutral"])
+        document = documents[name]
+        assert [line for line in document["text"].split("\n") if line.strip()] == [lines[number] for number in stays]
+        assert document["title"] == case["title"]
+        assert len(document["captions"]) == case["captions"]
+        published = document["published"]
+        assert (published.date().isoformat() if published else None) == case["published"]
+
+
 def test_the_input_files_come_back_byte_for_byte(corpus: Path) -> None:
     """Clean text and ledger rebuild all four files."""
     restored = {Path(origin["uri"]).name: data for _, origin, data in restore(corpus, ())}
