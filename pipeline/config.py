@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError
 
 FILE_NAME: Final = "pipeline.toml"
 MAX_FILE_BYTES: Final = 1 << 20
+# Fields of a table input that have a column of their own; every other field goes to `metadata`.
 INPUT_FIELDS: Final = ("text", "id", "url", "source", "title", "byline", "published", "language")
 
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)

@@ -201,9 +201,6 @@ RECORDS: Final = pa.schema(
     ]
 )
 
-# Fields of a table input that have a column of their own; every other field goes to `metadata`.
-INPUT_FIELDS: Final = ("text", "id", "url", "source", "title", "byline", "published", "language")
-
 
 def replace_columns(batch: pa.RecordBatch, columns: dict[str, pa.Array]) -> pa.RecordBatch:
     """The same rows with some columns replaced.

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.config import INPUT_FIELDS
 from pipeline.read import dates, metadata
 from pipeline.read.stream import Fault
-from pipeline.records import INPUT_FIELDS, ORIGIN, QUARANTINE, complete
+from pipeline.records import ORIGIN, QUARANTINE, complete
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
