@@ -89,7 +89,7 @@ class LineModel:
         self._tree_bias, self._unit = int(weights["tree_bias"][0]), np.float32(1.0 / self.about["tree_scale"])
 
     def threshold(self, strictness: str) -> float:
-        """The log odds from which on a line is boilerplate, for one of `STRICTNESS`."""
+        """The bound of the model by itself, as training evaluated it; what removes a line is for `judge` to say."""
         return float(self.about["thresholds"][strictness])
 
     def score(self, lines: Lines) -> Scores:
