@@ -29,11 +29,12 @@ FLAGS = [
     "--window-size=1280,900",
 ]
 PATIENCE = 60.0
-# The browser reads commands from file 3 and writes answers to file 4.
+# The browser reads commands from file 3 and writes answers to file 4. Both pipes are first copied far up: the number one
+# of them happens to have may be the one that the other has to go to.
 _START = (
-    "import os, sys; r, w = map(int, sys.argv[1:3]); os.dup2(r, 23); os.dup2(w, 24); os.dup2(23, 3); os.dup2(24, 4)"
+    "import fcntl, os, sys; r, w = (fcntl.fcntl(int(pipe), fcntl.F_DUPFD, 64) for pipe in sys.argv[1:3])"
+    "; os.dup2(r, 3); os.dup2(w, 4); os.execv(sys.argv[3], sys.argv[3:])"
 )
-_START += "; os.execv(sys.argv[3], sys.argv[3:])"
 
 
 def find() -> str:
