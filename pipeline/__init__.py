@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pipeline.api import build, clean, clean_many
     from pipeline.build import Built
-    from pipeline.check import check
     from pipeline.config import Config
-    from pipeline.diff import diff
+    from pipeline.corpus.check import check
+    from pipeline.corpus.diff import diff
+    from pipeline.corpus.restore import restore
+    from pipeline.corpus.why import why
     from pipeline.errors import PipelineError, UsageError
-    from pipeline.restore import restore
     from pipeline.strip.article import Article, Removed
-    from pipeline.why import why
 
 __all__ = [
     "Article",
@@ -51,12 +51,12 @@ _HOMES: Final = {
     "Removed": "pipeline.strip.article",
     "UsageError": "pipeline.errors",
     "build": "pipeline.api",
-    "check": "pipeline.check",
+    "check": "pipeline.corpus.check",
     "clean": "pipeline.api",
     "clean_many": "pipeline.api",
-    "diff": "pipeline.diff",
-    "restore": "pipeline.restore",
-    "why": "pipeline.why",
+    "diff": "pipeline.corpus.diff",
+    "restore": "pipeline.corpus.restore",
+    "why": "pipeline.corpus.why",
 }
 
 

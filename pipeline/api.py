@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from pipeline.build import build as run_build
 from pipeline.config import Config
+from pipeline.corpus.why import article_of
 from pipeline.records import complete
 from pipeline.strip.article import clean_article
 from pipeline.strip.cleaner import load_cleaner
-from pipeline.why import article_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.build import Built
     from pipeline.config import Config
-    from pipeline.restore import Restored
+    from pipeline.corpus.restore import Restored
 
 DEFAULT_INPUT: Final = "seeds"
 DEFAULT_OUTPUT: Final = "output"
@@ -302,7 +302,7 @@ def restore(corpus: Path, ids: tuple[str, ...], output: Path | None) -> None:
     One ID prints its bytes; several, or none for all, print one JSON object a line: `text`, or `base64` where the bytes
     are not UTF-8. With -o every record becomes a file of its own, and index.jsonl there says which is which.
     """
-    from pipeline.restore import restore as restored
+    from pipeline.corpus.restore import restore as restored
 
     records = restored(corpus, ids)
     if output:
@@ -359,7 +359,7 @@ def _restore_into(folder: Path, records: Iterable[Restored]) -> None:
 @_JSON
 def check(corpus: Path, *, as_json: bool) -> None:
     """Read a published corpus again: hashes, counts, accounting, reconstruction of every input."""
-    from pipeline.check import check as run_check
+    from pipeline.corpus.check import check as run_check
 
     report = run_check(corpus)
     if as_json:
@@ -383,7 +383,7 @@ def report(corpus: Path, output: Path) -> None:
     Every build publishes one as report.html. The files of a corpus are guarded by their digests, so this one is written
     elsewhere.
     """
-    from pipeline.report import write_report
+    from pipeline.corpus.report import write_report
 
     write_report(corpus, output)
     click.echo(f"report: {output}")
@@ -395,7 +395,7 @@ def report(corpus: Path, output: Path) -> None:
 @_JSON
 def why(corpus: Path, name: str, *, as_json: bool) -> None:
     """Show what was removed from one document, line by line, and why; or why a record was set aside."""
-    from pipeline.why import why as reasons_of
+    from pipeline.corpus.why import why as reasons_of
 
     for record in reasons_of(corpus, name):
         if as_json:
@@ -413,11 +413,11 @@ def why(corpus: Path, name: str, *, as_json: bool) -> None:
 @_JSON
 def diff(before: Path, after: Path, *, page: Path | None, as_json: bool) -> None:
     """Show what changed from one published corpus to another: documents gained, lost, changed, moved."""
-    from pipeline.diff import diff as run_diff
+    from pipeline.corpus.diff import diff as run_diff
 
     found = run_diff(before, after)
     if page:
-        from pipeline.diffpage import write_page
+        from pipeline.corpus.diffpage import write_page
 
         write_page(before, after, found, page)
     if as_json:

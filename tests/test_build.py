@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.build import build
-from pipeline.check import check
 from pipeline.config import Config
+from pipeline.corpus.check import check
+from pipeline.corpus.restore import restore
 from pipeline.errors import UsageError
-from pipeline.restore import restore
 from tests.conftest import SEEDS
 
 

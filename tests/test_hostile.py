@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.check import check
+from pipeline.corpus.check import check
+from pipeline.corpus.restore import restore
 from pipeline.read.inputs import escape
 from pipeline.records import QUARANTINE_REASONS
-from pipeline.restore import restore
 
 # Kinds as which the same bytes are offered, each to another reader.
 KINDS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet", ".txt.gz", ".jsonl.zst")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from pipeline import folders
 from pipeline.build import build
-from pipeline.check import check
 from pipeline.config import Config
+from pipeline.corpus.check import check
 from pipeline.dedupe.near import near_duplicates
 from pipeline.dedupe.signatures import SIGNATURES, signatures, similarity
 from pipeline.errors import UsageError

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.build import Built, build
-from pipeline.check import check
 from pipeline.config import Config
+from pipeline.corpus.check import check
+from pipeline.corpus.restore import restore
 from pipeline.errors import CorpusError
 from pipeline.records import TABLES
-from pipeline.restore import restore
 from tests.conftest import SEEDS
 
 LATIN = "Café au lait is a drink that people like.\n".encode("cp1252")

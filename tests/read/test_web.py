@@ -19,12 +19,12 @@ import pyarrow as pa
 import pytest
 
 from pipeline.build import build
-from pipeline.check import check
 from pipeline.config import Config
 from pipeline.corpus import open_corpus
+from pipeline.corpus.check import check
+from pipeline.corpus.restore import restore
 from pipeline.read import read_quarantine, web
 from pipeline.records import QUARANTINE_REASONS, QUARANTINED
-from pipeline.restore import restore
 
 from .conftest import Read, read_all
 

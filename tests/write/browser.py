@@ -29,8 +29,8 @@ FLAGS = [
     "--window-size=1280,900",
 ]
 PATIENCE = 60.0
-# The browser reads commands from file 3 and writes answers to file 4. Both pipes are first copied far up: the number one
-# of them happens to have may be the one that the other has to go to.
+# The browser reads commands from file 3 and writes answers to file 4. Both pipes are first copied far up: the number
+# that one of them happens to have may be the one that the other has to go to.
 _START = (
     "import fcntl, os, sys; r, w = (fcntl.fcntl(int(pipe), fcntl.F_DUPFD, 64) for pipe in sys.argv[1:3])"
     "; os.dup2(r, 3); os.dup2(w, 4); os.execv(sys.argv[3], sys.argv[3:])"

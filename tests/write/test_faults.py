@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.check import check
+from pipeline.corpus.check import check
 from pipeline.write.publish import BUILDS
 from tests.finished import ordinary, publish
 from tests.write.victim import NEW

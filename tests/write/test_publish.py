@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.check import check
+from pipeline.corpus.check import check
 from pipeline.errors import LockedError, PipelineError, UsageError, WriteError
 from pipeline.write import check_output, lock, staging, switch
 from pipeline.write.publish import BUILDS

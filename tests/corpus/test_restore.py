@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.corpus.restore import restore
 from pipeline.errors import CorpusError, UsageError
-from pipeline.restore import restore
 from tests.finished import ON_DISK, Article, articles, ordinary, publish, write
 
 

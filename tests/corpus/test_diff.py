@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli import main
-from pipeline.diff import ChangedLine, changed_documents, diff
+from pipeline.corpus.diff import ChangedLine, changed_documents, diff
 from tests.finished import Article, ordinary, publish
 from tests.write.browser import Browser
 

@@ -8,7 +8,7 @@ from html import escape
 from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Final
 
-from pipeline.diff import changed_documents
+from pipeline.corpus.diff import changed_documents
 from pipeline.errors import UsageError
 from pipeline.write.durable import new_file, writing
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from pipeline.diff import ChangedDocument, ChangedLine, Difference
+    from pipeline.corpus.diff import ChangedDocument, ChangedLine, Difference
 
 SHOWN: Final = 200  # documents line by line
 UNFOLDED: Final = 5  # of them, from the start
@@ -50,7 +50,7 @@ def render(difference: Difference, documents: Iterable[ChangedDocument]) -> byte
         difference: of two corpora.
         documents: those to show line by line.
     """
-    style = resources("pipeline").joinpath("diffpage.css").read_text(encoding="utf-8")
+    style = resources("pipeline.corpus").joinpath("diffpage.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     body = "\n".join(_body(difference, documents))

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.build import build
-from pipeline.check import check
 from pipeline.cli import main
 from pipeline.config import Config
-from pipeline.why import why
+from pipeline.corpus.check import check
+from pipeline.corpus.why import why
 from tests.conftest import SEEDS
 from tests.finished import Article, ordinary, publish
 from tests.test_build import digests

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.check import CheckReport, check
+from pipeline.corpus.check import CheckReport, check
 from pipeline.errors import CorpusError
 from pipeline.write import manifest
 from pipeline.write.durable import file_digest
