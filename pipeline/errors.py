@@ -1,4 +1,4 @@
-"""Every error the library raises on purpose; `cli.py` turns each into one clear line and an exit code."""
+"""Every error the library raises on purpose; `cli/program.py` turns each into one clear line and an exit code."""
 
 from __future__ import annotations
 

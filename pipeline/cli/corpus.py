@@ -1,0 +1,158 @@
+"""The commands that read a published corpus: restore, check, report, why, diff."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.options import JSON, Folder
+from pipeline.cli.program import main
+from pipeline.cli.show import VISIBLE, echo_json, show_line
+from pipeline.errors import PipelineError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.corpus.restore import Restored
+
+
+@main.command()
+@click.argument("corpus", type=Folder())
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("-o", "--output", type=Folder(), help="Folder for one file a record (default: print).")
+def restore(corpus: Path, ids: tuple[str, ...], output: Path | None) -> None:
+    """Give back input texts, byte for byte, from a corpus and its ledger.
+
+    One ID prints its bytes; several, or none for all, print one JSON object a line: `text`, or `base64` where the bytes
+    are not UTF-8. With -o every record becomes a file of its own, and index.jsonl there says which is which.
+    """
+    from pipeline.corpus.restore import restore as restored
+
+    records = restored(corpus, ids)
+    if output:
+        _restore_into(output, records)
+    elif len(ids) == 1:
+        sys.stdout.buffer.write(_only(list(records)))
+    else:
+        for record in records:
+            echo_json({"id": record.id, "uri": record.origin["uri"], **_as_json(record.data)})
+
+
+def _only(records: list[Restored]) -> bytes:
+    """The bytes of the one record that an id stands for."""
+    first = records[0]
+    if any(record.data != first.data for record in records):
+        msg = (
+            f"{first.id} came {len(records)} times with different bytes; give -o DIR to have each in a file of its own"
+        )
+        raise UsageError(msg)
+    if first.data is None:
+        msg = f"the bytes of {first.id} were not kept; they are in the input {first.origin['uri']}"
+        raise PipelineError(msg)
+    return first.data
+
+
+def _as_json(data: bytes | None) -> dict[str, str | None]:
+    try:
+        return {"text": None if data is None else data.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(data or b"").decode()}
+
+
+def _restore_into(folder: Path, records: Iterable[Restored]) -> None:
+    # Files are numbered: no path is ever made from an id or a name that came with the data.
+    lost = 0
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "index.jsonl").open("w", encoding="utf-8") as index:
+            for number, record in enumerate(records):
+                name = f"{number:06d}.txt" if record.data is not None else None
+                if name and record.data is not None:
+                    (folder / name).write_bytes(record.data)
+                lost += not name
+                index.write(json.dumps({"file": name, "id": record.id, "uri": record.origin["uri"]}) + "\n")
+    except OSError as error:
+        msg = f"cannot write to {folder}: {error.strerror}"
+        raise PipelineError(msg) from None
+    if lost:
+        click.echo(f"{lost} records have no file: their bytes were not kept, only the input has them", err=True)
+
+
+@main.command()
+@click.argument("corpus", type=Folder())
+@JSON
+def check(corpus: Path, *, as_json: bool) -> None:
+    """Read a published corpus again: hashes, counts, accounting, reconstruction of every input."""
+    from pipeline.corpus.check import check as run_check
+
+    report = run_check(corpus)
+    if as_json:
+        findings = [str(finding) for finding in report.findings]
+        echo_json({"ok": report.ok, "files": report.files, "rows": report.rows, "findings": findings})
+    else:
+        for finding in report.findings:
+            click.secho(f"damaged: {finding}", fg="red")
+        rows = ", ".join(f"{table} {count}" for table, count in report.rows.items())
+        click.echo(f"{'sound' if report.ok else 'DAMAGED'}: {report.files} files, {report.size} bytes; {rows}")
+    if not report.ok:
+        click.get_current_context().exit(1)
+
+
+@main.command()
+@click.argument("corpus", type=Folder())
+@click.option("-o", "--output", type=Folder(), default="report.html", show_default=True, help="The page to write.")
+def report(corpus: Path, output: Path) -> None:
+    """Write the report of a published corpus: what was removed and why, as one page for a browser.
+
+    Every build publishes one as report.html. The files of a corpus are guarded by their digests, so this one is written
+    elsewhere.
+    """
+    from pipeline.corpus.report import write_report
+
+    write_report(corpus, output)
+    click.echo(f"report: {output}")
+
+
+@main.command()
+@click.argument("corpus", type=Folder())
+@click.argument("name", metavar="ID")
+@JSON
+def why(corpus: Path, name: str, *, as_json: bool) -> None:
+    """Show what was removed from one document, line by line, and why; or why a record was set aside."""
+    from pipeline.corpus.why import why as reasons_of
+
+    for record in reasons_of(corpus, name):
+        if as_json:
+            echo_json(record.to_json())
+            continue
+        click.echo(record.in_words().translate(VISIBLE))
+        for line in record.article.explained() if record.article else ():
+            show_line(line.text, line.label, line.evidence)
+
+
+@main.command()
+@click.argument("before", type=Folder())
+@click.argument("after", type=Folder())
+@click.option("--html", "page", type=Folder(), help="Also write a page with the changed documents, line by line.")
+@JSON
+def diff(before: Path, after: Path, *, page: Path | None, as_json: bool) -> None:
+    """Show what changed from one published corpus to another: documents gained, lost, changed, moved."""
+    from pipeline.corpus.diff import diff as run_diff
+
+    found = run_diff(before, after)
+    if page:
+        from pipeline.corpus.diffpage import write_page
+
+        write_page(before, after, found, page)
+    if as_json:
+        echo_json(found.to_json())
+        return
+    for line in found.in_words():
+        click.echo(line.translate(VISIBLE))
+    if page:
+        click.echo(f"page: {page}")

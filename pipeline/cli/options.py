@@ -1,0 +1,86 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.config import Config
+
+DEFAULT_INPUT: Final = "seeds"
+DEFAULT_OUTPUT: Final = "output"
+
+
+class Folder(click.Path):
+    """The path of a folder of ours; Arrow opens only paths that are text."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, whose name is text."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        try:
+            str(path.resolve()).encode()
+        except UnicodeEncodeError:
+            self.fail(f"{os.fsencode(path)!r} is not UTF-8; choose a folder whose path is", param, ctx)
+        return path
+
+
+def cleaner_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that make up the configuration, shared by all commands that need one."""
+    options = [
+        click.option("--config", type=Folder(), help="Configuration file (default: pipeline.toml)."),
+        click.option("--rules", multiple=True, type=Folder(), help="Folder of your own rule packs."),
+        click.option(
+            "--strictness", type=click.Choice(["careful", "balanced", "thorough"]), help="How much to remove."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def build_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of the cleaner and those that say how records are read and where the work is done."""
+    options = [
+        click.option("--workers", type=click.IntRange(min=1), help="Worker processes (default: the cores)."),
+        click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work is done."),
+        click.option("--memory", help="Memory of the whole process tree, such as 1GB."),
+        click.option("--dedupe", type=click.Choice(["none", "exact", "near"]), help="Which duplicates to set aside."),
+        click.option("--against", type=Folder(), help="Older corpus: what is in it is a duplicate."),
+        click.option("--max-document", help="Largest text of one record, such as 16MiB."),
+        click.option("--encoding", help="Encoding of text files that are not UTF-8, such as cp1252."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return cleaner_options(command)
+
+
+def config_of(file: Path | None, **options: Any) -> Config:
+    """The configuration of a file, or of the folder that the command runs in, with the given options on top."""
+    from pipeline.config import load
+
+    return load(file, options)
+
+
+OUTPUT: Final = click.option(
+    "-o", "--output", type=Folder(), default=DEFAULT_OUTPUT, show_default=True, help="Output folder."
+)
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+
+
+def default_input() -> tuple[str, ...]:
+    """What a command reads that was told nothing: the folder `seeds/`, where there is one."""
+    if not Path(DEFAULT_INPUT).is_dir():
+        msg = "there is no seeds/ folder here; say what to read, for example: pipeline build articles/ -o output"
+        raise UsageError(msg)
+    return (DEFAULT_INPUT,)

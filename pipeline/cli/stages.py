@@ -1,0 +1,75 @@
+"""The stages of a build one at a time, each from a folder of shards to the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from pipeline.cli.options import OUTPUT, Folder, build_options, cleaner_options, config_of, default_input
+from pipeline.cli.program import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SHARDS: Final = click.argument("source", metavar="SHARDS", type=Folder())
+_TO: Final = click.option("-o", "--output", "target", type=Folder(), required=True, help="Folder for the shards.")
+
+
+@main.command()
+@click.argument("inputs", metavar="[INPUT]...", nargs=-1)
+@_TO
+@build_options
+def read(inputs: tuple[str, ...], target: Path, config: Path | None, **options: Any) -> None:
+    """First stage: read INPUT into a folder of shards."""
+    settings = config_of(config, **options)
+    from pipeline import folders
+
+    click.echo(f"{folders.read(inputs or default_input(), target, settings)} records")
+
+
+@main.command()
+@_SHARDS
+@_TO
+@cleaner_options
+def strip(source: Path, target: Path, config: Path | None, **options: Any) -> None:
+    """Second stage: cut the boilerplate out of every record of SHARDS."""
+    settings = config_of(config, **options)
+    from pipeline import folders
+
+    click.echo(f"{folders.strip(source, target, settings)} records")
+
+
+@main.command()
+@_SHARDS
+@_TO
+def validate(source: Path, target: Path) -> None:
+    """Third stage: validate every record of SHARDS."""
+    from pipeline import folders
+
+    click.echo(f"{folders.validate_records(source, target)} records")
+
+
+@main.command()
+@_SHARDS
+@_TO
+@build_options
+def dedupe(source: Path, target: Path, config: Path | None, **options: Any) -> None:
+    """Fourth stage: set the duplicates among the records of SHARDS aside."""
+    settings = config_of(config, **options)
+    from pipeline import folders
+
+    click.echo(f"{folders.dedupe_records(source, target, settings)} records")
+
+
+@main.command()
+@_SHARDS
+@OUTPUT
+@build_options
+def write(source: Path, output: Path, config: Path | None, **options: Any) -> None:
+    """Last stage: publish SHARDS as a corpus in the output folder."""
+    settings = config_of(config, **options)
+    from pipeline import folders
+
+    rows = folders.write(source, output, settings).to_json()["rows"]
+    click.echo(", ".join(f"{table} {count}" for table, count in rows.items()))
