@@ -11,6 +11,7 @@ from pipeline import dedupe, shards
 from pipeline.against import OlderPart, OlderStep, digest_of, older_parts
 from pipeline.engine import Engine, Step, cores, engine_of
 from pipeline.errors import PipelineError
+from pipeline.language import refuse_without_library
 from pipeline.read import Discovery, Shard, discover, plan
 from pipeline.retry import LastBuild, last_build
 from pipeline.shards import is_finished
@@ -78,6 +79,7 @@ def build(
         PipelineError: the build failed; the corpus that was there is untouched.
     """
     publish.check_output(output, inputs)
+    refuse_without_library(config)
     discovery = Discovery((), {}, (), {}) if retry and not inputs else discover(inputs, config)
     run = partial(_run, engine_of(config.engine, config.workers or cores()), progress)
     with publish.lock(output), publish.staging(output) as folder:
@@ -102,7 +104,7 @@ def build(
         counts = total(part_counts)
         _refuse_quarantine(counts, config)
         inputs_read: list[Input] = [*files, *discovery.files]
-        named = versions() | digest_of(older)
+        named = versions(config) | digest_of(older)
         key = build_key(parts, inputs_read, discovery.skipped, config, named)
         corpus = output / publish.CORPUS
         if not is_published(work, key, corpus, folder):

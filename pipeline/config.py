@@ -17,6 +17,9 @@ MAX_FILE_BYTES: Final = 1 << 20
 # Fields of a table input that have a column of their own; every other field goes to `metadata`.
 INPUT_FIELDS: Final = ("text", "id", "url", "source", "title", "byline", "published", "language")
 
+# BCP 47: a language of two or three letters (or "und"), then subtags of one to eight letters or digits.
+LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
 _POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -57,6 +60,8 @@ class Config(BaseModel):
     rules: tuple[Path, ...] = Field((), description="folders of rule packs of your own")
     strictness: Literal["careful", "balanced", "thorough"] = Field("balanced", description="how much to remove")
     dedupe: Literal["none", "exact", "near"] = Field("exact", description="which duplicates to set aside")
+    detect_language: bool = Field(default=False, description="tell the language of records that do not say it")
+    language: tuple[str, ...] = Field((), description="languages to keep; `und` keeps what nobody can tell")
     against: Path | None = Field(None, description="older corpus whose documents count as having come earlier")
     strict: bool = Field(default=False, description="fail the build when a record is quarantined")
 
@@ -84,6 +89,20 @@ class Config(BaseModel):
                 msg = f"'{encoding}' is no encoding that Python knows; try one such as cp1252 or latin-1"
                 raise ValueError(msg) from None
         return encoding
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        for tag in languages:
+            if not LANGUAGE.fullmatch(tag):
+                msg = f"'{tag}' is no language tag; write codes such as en, de or pt-BR, and und for unknown"
+                raise ValueError(msg)
+        return tuple(sorted({tag.lower() for tag in languages}))
+
+    @property
+    def tells_language(self) -> bool:
+        """The language of a record is told where nobody says it."""
+        return self.detect_language or bool(self.language)
 
     def published_settings(self) -> dict[str, Any]:
         """The settings that decide about published bytes, as JSON values: what the manifest records."""

@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from pipeline import dedupe, shards
 from pipeline.errors import UsageError
+from pipeline.language import refuse_without_library
 from pipeline.read import discover, plan, read_shard
 from pipeline.records import RECORDS
-from pipeline.stages import versions
+from pipeline.stages import finished, versions
 from pipeline.strip.cleaner import load_cleaner, sightings_of
 from pipeline.strip.repetition import SIGHTINGS, templates
-from pipeline.validate import validate
 from pipeline.write import publish
 from pipeline.write.counts import PartCounts, total
 from pipeline.write.dataset import finish, write_part
@@ -63,9 +63,10 @@ def strip(source: Path, target: Path, config: Config) -> int:
     return _map(source, target, lambda batch: cleaner.strip(batch, known))
 
 
-def validate_records(source: Path, target: Path) -> int:
-    """Validate every record of a folder of stripped shards."""
-    return _map(source, target, validate)
+def validate_records(source: Path, target: Path, config: Config) -> int:
+    """Validate every record of a folder of stripped shards; with what the configuration asks to be known of them."""
+    refuse_without_library(config)
+    return _map(source, target, lambda batch: finished(batch, config))
 
 
 def dedupe_records(source: Path, target: Path, config: Config) -> int:
@@ -99,7 +100,7 @@ def write(source: Path, output: Path, config: Config) -> PartCounts:
         ]
         counts = total(parts)
         files = [ReadFile(**entry) for entry in described["files"]]
-        finish(folder, counts, files, described["skipped"], config, versions())
+        finish(folder, counts, files, described["skipped"], config, versions(config))
         publish.switch(output, folder)
     return counts
 

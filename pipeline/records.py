@@ -66,6 +66,8 @@ QUARANTINE_REASONS: Final = {
     "unreadable": "the file could not be opened or read",
     "empty-after-strip": "nothing of the text was left after stripping",
     "invalid-record": "a field does not fit the schema",
+    "other-language": "it is in none of the languages that --language asks for",
+    "unknown-language": "--language asks for certain languages, and that of the record cannot be told",
     "duplicate-id": "the same id came earlier with another text",
     "worker-died": "the process that worked on this record died twice",
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Columns of a document that it came with; all others are made anew.
 _GIVEN: Final = ("id", "source", "url", "title", "byline", "published", "language", "metadata", "raw_sha256", "origin")
-_FOUND: Final = ("title", "byline", "published")
+_FOUND: Final = ("title", "byline", "published", "language")
 _TEXT_KINDS: Final = {("text", None), ("text", "gzip"), ("text", "zstd")}
 
 

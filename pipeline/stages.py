@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline import dedupe, parts, shards
 from pipeline.engine import blame_by_halves
+from pipeline.language import library_version, tell_languages
 from pipeline.read import Shard, read_shard
 from pipeline.records import RECORDS
 from pipeline.retry import LastBuild
@@ -65,9 +66,9 @@ def _surroundings() -> tuple[str, ...]:
     return (sys.version, *(version(name) for name in _LIBRARIES))
 
 
-def versions() -> dict[str, str]:
+def versions(config: Config) -> dict[str, str]:
     """What decides about published bytes beside inputs and settings."""
-    return {"pipeline": version("news-corpus-pipeline"), "code": code_digest()}
+    return {"pipeline": version("news-corpus-pipeline"), "code": code_digest(), **library_version(config)}
 
 
 def key_of(*parts: object) -> str:
@@ -127,7 +128,12 @@ def stripped(task: ShardTask, config: Config) -> Iterator[pa.RecordBatch]:
         low, high = _overlap(first, len(batch), task.rows)
         if low < high:
             part = _set_aside_guilty(batch.slice(low, high - low), first + low, task.guilty)
-            yield validate(clean(part, task.templates))
+            yield finished(clean(part, task.templates), config)
+
+
+def finished(batch: pa.RecordBatch, config: Config) -> pa.RecordBatch:
+    """Stripped records, validated, and with what the configuration asks to be known of them."""
+    return tell_languages(validate(batch), config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +311,7 @@ def shard_task(shard: Shard | LastBuild, number: int, work: Path, config: Config
     # A file that could not be read has no digest: nothing tells whether it is the same the next time.
     lasting = isinstance(shard, LastBuild) or all(part.file.sha256 for part in shard.slices)
     read_key = key_of(shard.key, reading, "" if lasting else uuid.uuid4().hex)
-    strip_key = key_of(read_key, stripping, _pack_digests(config.rules))
+    strip_key = key_of(read_key, stripping, _pack_digests(config.rules), library_version(config))
     return ShardTask(number, work, read_key, strip_key, shard, lasting=lasting)
 
 

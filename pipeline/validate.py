@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipeline import config
 from pipeline.records import DOCUMENTS, FLAGS, QUARANTINE, replace_columns
 
 # Room for every id, address or name a real site uses; a longer one is a page that ended up in the wrong field.
 MAX_ID: Final = 1_024
 MAX_NAME: Final = 10_000
-# BCP 47: a language of two or three letters (or "und"), then subtags of one to eight letters or digits.
-LANGUAGE: Final = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$"
+LANGUAGE: Final = f"^{config.LANGUAGE.pattern}$"
 SHA256: Final = r"^[0-9a-f]{64}$"
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]

@@ -265,7 +265,7 @@ def test_the_dedupe_stage_alone_finds_what_a_build_finds(folder: Path, tmp_path:
     config = Config(workers=1, dedupe="near")
     folders.read([str(folder)], tmp_path / "1", config)
     folders.strip(tmp_path / "1", tmp_path / "2", config)
-    folders.validate_records(tmp_path / "2", tmp_path / "3")
+    folders.validate_records(tmp_path / "2", tmp_path / "3", config)
     folders.dedupe_records(tmp_path / "3", tmp_path / "4", config)
     folders.write(tmp_path / "4", tmp_path / "by-hand", config)
     at_once = build([str(folder)], tmp_path / "at-once", config).corpus

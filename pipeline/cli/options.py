@@ -35,10 +35,13 @@ class Folder(click.Path):
         return path
 
 
+CONFIG: Final = click.option("--config", type=Folder(), help="Configuration file (default: pipeline.toml).")
+
+
 def cleaner_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that make up the configuration, shared by all commands that need one."""
     options = [
-        click.option("--config", type=Folder(), help="Configuration file (default: pipeline.toml)."),
+        CONFIG,
         click.option("--rules", multiple=True, type=Folder(), help="Folder of your own rule packs."),
         click.option(
             "--strictness", type=click.Choice(["careful", "balanced", "thorough"]), help="How much to remove."
@@ -47,6 +50,29 @@ def cleaner_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def document_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what is to be known of a clean document."""
+    options = [
+        click.option(
+            "--language",
+            multiple=True,
+            callback=_split,
+            help="Languages to keep, such as en,de; others go to quarantine. und keeps what nobody can tell.",
+        ),
+        click.option(
+            "--detect-language", is_flag=True, default=None, help="Tell the language where the record does not."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _split(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """The parts of values that may hold several, separated by commas."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
 def build_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -62,7 +88,7 @@ def build_options(command: Callable[..., None]) -> Callable[..., None]:
     ]
     for option in reversed(options):
         command = option(command)
-    return cleaner_options(command)
+    return cleaner_options(document_options(command))
 
 
 def config_of(file: Path | None, **options: Any) -> Config:

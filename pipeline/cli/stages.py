@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from pipeline.cli.options import OUTPUT, Folder, build_options, cleaner_options, config_of, default_input
+from pipeline.cli.options import (
+    CONFIG,
+    OUTPUT,
+    Folder,
+    build_options,
+    cleaner_options,
+    config_of,
+    default_input,
+    document_options,
+)
 from pipeline.cli.program import main
 
 if TYPE_CHECKING:
@@ -43,11 +52,14 @@ def strip(source: Path, target: Path, config: Path | None, **options: Any) -> No
 @main.command()
 @_SHARDS
 @_TO
-def validate(source: Path, target: Path) -> None:
-    """Third stage: validate every record of SHARDS."""
+@CONFIG
+@document_options
+def validate(source: Path, target: Path, config: Path | None, **options: Any) -> None:
+    """Third stage: validate every record of SHARDS, and find out about it what the options ask for."""
+    settings = config_of(config, **options)
     from pipeline import folders
 
-    click.echo(f"{folders.validate_records(source, target)} records")
+    click.echo(f"{folders.validate_records(source, target, settings)} records")
 
 
 @main.command()

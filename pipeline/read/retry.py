@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from pipeline.config import Config
 
 # Reasons of the stages after this one, which will judge again; what a reader found wrong with a row is still wrong.
-_SET_ASIDE_LATER: Final = ("empty-after-strip", "invalid-record", "duplicate-id", "language", "worker-died")
+_SET_ASIDE_LATER: Final = (
+    "empty-after-strip",
+    "invalid-record",
+    "other-language",
+    "unknown-language",
+    "duplicate-id",
+    "worker-died",
+)
 
 
 def read_quarantine(batch: pa.RecordBatch, config: Config) -> pa.RecordBatch:
@@ -60,6 +67,9 @@ def _as_it_is(row: pa.RecordBatch, given: dict[str, Any]) -> pa.RecordBatch:
     columns = {name: row.column(name) for name in row.schema.names}
     if given["reason"] in _SET_ASIDE_LATER and given["text"] and given["text"].strip():
         del columns["reason"], columns["detail"], columns["raw"]
+        kind = kind_of((given["origin"] or {}).get("uri") or "")
+        if kind and kind[0] == "text":  # a text file does not say its language: it was told, and will be again
+            del columns["language"]
     else:
         columns["outcome"] = pa.array([QUARANTINE], pa.string())
     return complete(columns, 1)
