@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.records import QUARANTINE, RULE_EVIDENCE, SPAN, replace_columns
+from pipeline.records import QUARANTINE, RULE_EVIDENCE, replace_columns
 from pipeline.strip import context, fields
-from pipeline.strip.cut import Spans, compose, cut, line_spans, merge
-from pipeline.strip.judge import THRESHOLDS, judge
+from pipeline.strip.cut import Spans, cut, line_spans, merge
+from pipeline.strip.judge import THRESHOLDS
 from pipeline.strip.lines import Lines, count_words, split_lines, string_buffer
 from pipeline.strip.model import LineModel, load_model
 from pipeline.strip.repetition import repeated, sightings, source_keys
+from pipeline.strip.rounds import Judged, Rounds
 from pipeline.strip.rules import Hits, Rules, load_packs
 
 if TYPE_CHECKING:
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# After a cut the neighbours of a line are others, and cleaning the clean text again could take more. So it is done at
-# once, for texts that lost something and kept a line this close below the threshold: of the benchmark's texts then
-# 0.6 % change when they are cleaned again; 0.75 would make that 0.4 %, for a tenth more time.
-_MORE_ROUNDS = 2
-_DOUBT = 0.25
-
-# Long lines that the model is this sure of are not searched by the built-in rules: seven in ten of the benchmark's long
-# lines, and no figure of quality changed by more than 0.01.
-_BODY_SCORE = -5.0
-_BODY_LENGTH = 160
-
-_TITLE_SCORE = 0.9
 _SPAN_SCORE = 0.95
 
 
@@ -66,15 +55,14 @@ class Cleaner:
     Attributes:
         rules: all packs.
         model: the learned line model.
-        threshold: log odds from which on the model removes a line alone.
         digest: of the user's rule packs.
     """
 
     def __init__(self, rules: Rules, model: LineModel, strictness: str, digest: str) -> None:
         self.rules = rules
         self.model = model
-        self.threshold = THRESHOLDS[strictness]
         self.digest = digest
+        self._rounds = Rounds(rules, model, THRESHOLDS[strictness])
 
     def strip(self, batch: pa.RecordBatch, templates: NDArray[np.uint64] | None = None) -> pa.RecordBatch:
         """Cut the boilerplate out of every text that is still on its way to the documents.
@@ -86,67 +74,32 @@ class Cleaner:
             batch: rows of `records.RECORDS`.
             templates: keys of lines that come back in a source, as `repetition.templates` gives them.
         """
-        batch, doubtful = self._round(batch, templates)
-        for _ in range(_MORE_ROUNDS):
-            rows = np.flatnonzero(doubtful)
-            if not len(rows):
-                break
-            again, still = self._round(batch.take(pa.array(rows)), templates)
-            changed = np.asarray(pc.list_value_length(again.column("removed"))) > 0
-            batch = _with_round(batch, rows[changed], again.filter(pa.array(changed)))
-            doubtful = np.zeros(len(batch), dtype=bool)
-            doubtful[rows[changed & still]] = True
-        return _set_aside_empty(batch)
-
-    def _round(
-        self, batch: pa.RecordBatch, templates: NDArray[np.uint64] | None
-    ) -> tuple[pa.RecordBatch, NDArray[np.bool_]]:
-        """Strip once.
-
-        Returns:
-            The batch, and bool[rows]: texts that lost something and hold lines which, now that their neighbours are
-            gone, may have to go too.
-        """
-        whole = batch.column("text")
         texts = _open_texts(batch)
         lines = split_lines(texts)
-        scores = self.model.score(lines)
-        hits = self.rules.match(lines, (scores.score < _BODY_SCORE) & (lines.end - lines.start > _BODY_LENGTH))
-        verdicts = context.decide(lines, hits, self.rules)
         known = None if templates is None else repeated(lines, sources_of(batch), templates)
-        titles = fields.find_titles(lines, verdicts, batch.column("title").to_pylist())
-        verdicts = judge(lines, verdicts, scores, self.threshold, titles[titles >= 0], known)
-        found = fields.find_fields(lines, verdicts, titles)
-        spans, evidence = self._spans(lines, hits, verdicts, found)
+        judged = self._rounds.judge(lines, batch.column("title").to_pylist(), known)
+        found = fields.find_fields(lines, judged.verdicts, judged.titles)
+        spans, evidence = self._spans(lines, judged)
         clean, removed = cut(texts, spans, evidence)
         columns = {
-            "text": pc.coalesce(clean, whole),
+            "text": pc.coalesce(clean, batch.column("text")),
             "removed": removed,
             "captions": pa.array(found.captions, pa.list_(pa.string())),
             "word_count": pa.array(count_words(clean)),
             "removed_ratio": pa.array(_removed_ratio(texts, spans)),
-            "flags": _flags(batch.column("flags"), verdicts.heavy),
+            "flags": _flags(batch.column("flags"), judged.verdicts.heavy),
             "title": pc.coalesce(batch.column("title"), pa.array(found.title, pa.string())),
             "byline": pc.coalesce(batch.column("byline"), pa.array(found.byline, pa.string())),
             "published": pc.coalesce(batch.column("published"), _timestamps(found.published)),
         }
-        near = (verdicts.label == 0) & (scores.score >= self.threshold - _DOUBT)
-        doubtful = np.zeros(len(batch), dtype=bool)
-        doubtful[lines.document[near]] = True
-        lost = np.bincount(spans.document, minlength=len(batch)) > 0
-        return replace_columns(batch, columns), doubtful & lost & ~verdicts.heavy
+        return _set_aside_empty(replace_columns(batch, columns))
 
-    def _spans(
-        self, lines: Lines, hits: Hits, verdicts: context.Verdicts, found: fields.Fields
-    ) -> tuple[Spans, list[tuple[str, ...]]]:
+    def _spans(self, lines: Lines, judged: Judged) -> tuple[Spans, list[tuple[str, ...]]]:
         """All spans to cut, and the table of evidence they point into."""
         table: dict[tuple[str, ...], int] = {}
-        label, score = verdicts.label.copy(), verdicts.score.copy()
-        code = self._evidence_codes(lines, hits, verdicts, table)
-        titles = found.title_line[found.title_line >= 0]
-        label[titles], score[titles] = fields.TITLE, _TITLE_SCORE
-        code[titles] = table.setdefault(("context",), len(table))
-        whole = line_spans(lines, label, code, score)
+        verdicts = judged.verdicts
+        code = self._evidence_codes(lines, judged.hits, verdicts, table)
+        whole = line_spans(lines, verdicts.label, code, verdicts.score)
         return merge(whole, self._part_spans(lines, verdicts, table)), list(table)
 
     def _evidence_codes(
@@ -231,33 +184,6 @@ def _timestamps(dates: Sequence[datetime.date | None]) -> pa.Array:
     """Midnight UTC of each date."""
     kind = pa.timestamp("us", tz="UTC")
     return pa.array(dates, pa.date32()).cast(pa.timestamp("us")).cast(kind)
-
-
-def _with_round(batch: pa.RecordBatch, rows: NDArray[np.intp], again: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with what another round did to some rows."""
-    if not len(rows):
-        return batch
-    before = batch.take(pa.array(rows))
-    removed = [
-        compose(first, second)
-        for first, second in zip(before.column("removed").to_pylist(), again.column("removed").to_pylist(), strict=True)
-    ]
-    found = (batch.column("captions").to_pylist() for batch in (before, again))
-    captions = [(first or []) + second for first, second in zip(*found, strict=True)]
-    left = 1 - np.asarray(before.column("removed_ratio"), np.float64)
-    ratio = 1 - left * (1 - np.asarray(again.column("removed_ratio"), np.float64))
-    columns = {name: again.column(name) for name in ("text", "word_count", "flags", "title", "byline", "published")}
-    columns["removed"] = pa.array(removed, pa.list_(SPAN))
-    columns["captions"] = pa.array(captions, pa.list_(pa.string()))
-    columns["removed_ratio"] = pa.array(ratio.astype(np.float32))
-    # One take puts the new rows in the places of the old ones.
-    order = np.arange(len(batch))
-    order[rows] = len(batch) + np.arange(len(rows))
-    places = pa.array(order)
-    return replace_columns(
-        batch,
-        {name: pa.concat_arrays([batch.column(name), column]).take(places) for name, column in columns.items()},
-    )
 
 
 def _set_aside_empty(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -224,38 +223,6 @@ def rebuild(clean: pa.StringArray, removed: pa.ListArray) -> pa.StringArray:
     pieces_low[spots] = cut_base[:-1] + len(buffer)
     pieces_high[spots] = cut_base[1:] + len(buffer)
     return _strings(_concatenate(source, pieces_low, pieces_high), base - base[0] + grown, clean)
-
-
-def compose(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The spans of one text that was cut twice, as if it had been cut once.
-
-    Args:
-        first: spans as `records.SPAN`, ordered, offsets into the input text.
-        second: spans that were cut out of what was left, offsets into that.
-
-    Returns:
-        All spans ordered by their offsets into the input text. A second span that lay around a first one is split
-        there, since it is not one piece of the input.
-
-    >>> one = {"label": "share", "evidence": [], "score": 1.0}
-    >>> composed = compose([{"start": 2, "end": 4, "text": "cd", **one}], [{"start": 1, "end": 3, "text": "be", **one}])
-    >>> [(span["start"], span["end"], span["text"]) for span in composed]
-    [(1, 2, 'b'), (2, 4, 'cd'), (4, 5, 'e')]
-    """
-    pieces = list(first)
-    gaps, cut_before = [], 0  # where each first span was cut, in the text that was left, and its length
-    for span in first:
-        gaps.append((span["start"] - cut_before, span["end"] - span["start"]))
-        cut_before += span["end"] - span["start"]
-    for span in second:
-        data = span["text"].encode()
-        inner = [place for place, _ in gaps if span["start"] < place < span["end"]]
-        edges = [span["start"], *dict.fromkeys(inner), span["end"]]
-        for low, high in pairwise(edges):
-            start = low + sum(length for place, length in gaps if place <= low)
-            text = data[low - span["start"] : high - span["start"]].decode()
-            pieces.append({**span, "start": start, "end": start + high - low, "text": text})
-    return sorted(pieces, key=lambda piece: piece["start"])
 
 
 def _concatenate(buffer: NDArray[np.uint8], low: NDArray[np.int64], high: NDArray[np.int64]) -> pa.Buffer:

@@ -60,6 +60,13 @@ class Lines:
     def __len__(self) -> int:
         return len(self.start)
 
+    def take(self, chosen: NDArray[np.int64]) -> Lines:
+        """Some of the lines, ascending, in the same buffer and the same documents."""
+        document = self.document[chosen]
+        first = np.searchsorted(document, np.arange(len(self.first))).astype(np.int64)
+        places = (column[chosen] for column in (self.start, self.end, self.begin, self.stop))
+        return Lines(self.buffer, self.base, first, document, *places)
+
     def text(self, line: int) -> bytes:
         """The content of one line, for tests, explanations and the few lines that need a closer look."""
         return self.buffer[self.start[line] : self.end[line]].tobytes()

@@ -62,6 +62,29 @@ class Scores:
     copies: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the words of lines say, whatever stands around the lines.
+
+    Attributes:
+        words: the words of the lines.
+        marks: uint64[lines], as `read_words` gives them.
+        rows: the rows of weights of each word, of each pair and of each line.
+        heads: as in `Scores`.
+    """
+
+    words: LineWords
+    marks: NDArray[np.uint64]
+    rows: tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]
+    heads: NDArray[np.uint8]
+
+    def take(self, chosen: NDArray[np.int64]) -> Reading:
+        """That of some lines, ascending."""
+        words, place = self.words.take(chosen)
+        rows = (self.rows[0][place], self.rows[1][place], self.rows[2][chosen])
+        return Reading(words, self.marks[chosen], rows, np.ascontiguousarray(self.heads[:, chosen]))
+
+
 class LineModel:
     """Scores lines. It holds arrays alone, so it can be pickled, and changes nothing when it is used."""
 
@@ -92,8 +115,19 @@ class LineModel:
         """The bound of the model by itself, as training evaluated it; what removes a line is for `judge` to say."""
         return float(self.about["thresholds"][strictness])
 
-    def score(self, lines: Lines) -> Scores:
-        """Score all lines of a batch; each document by itself, whatever else is in the batch."""
+    def read(self, lines: Lines) -> Reading:
+        """Find the words of all lines of a batch, and what they speak for."""
+        words, marks = read_words(lines)
+        rows = self._rows(words)
+        return Reading(words, marks, rows, self._head_sums(words, rows))
+
+    def score(self, lines: Lines, reading: Reading | None = None) -> Scores:
+        """Score all lines of a batch; each document by itself, whatever else is in the batch.
+
+        Args:
+            lines: the lines of a batch.
+            reading: what `read` gave for them, if it is known.
+        """
         if not len(lines):
             return Scores(
                 np.zeros(0, np.float32),
@@ -101,13 +135,12 @@ class LineModel:
                 np.zeros((len(HEADS), 0), np.uint8),
                 np.zeros(0, np.uint8),
             )
-        words, marks = read_words(lines)
-        rows = self._rows(words)
-        heads = self._head_sums(words, rows)
-        own = line_features(lines, words, marks)
-        around = surroundings(own, heads, lines.first)
+        read = reading or self.read(lines)
+        own = line_features(lines, read.words, read.marks)
+        around = surroundings(own, read.heads, lines.first)
         score = self._trees(around)
-        return Scores(score, self._label(score, words, rows, around), heads, own[OWN.index("copies")])
+        label = self._label(score, read.words, read.rows, around)
+        return Scores(score, label, read.heads, own[OWN.index("copies")])
 
     def _rows(self, words: LineWords) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
         """The weights' row of each word, of each word with the one before it (0 if unknown), and of each line."""

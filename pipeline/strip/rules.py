@@ -45,11 +45,33 @@ if TYPE_CHECKING:
 _REMEMBERED_MAX_LENGTH: Final = 160
 _REMEMBERED_LINES: Final = 1 << 16
 
+# A long line this many lines away from where a pattern wants it is searched too: it may come to stand there when other
+# lines go.
+_REACH: Final = 6
+
 _NO_LIMIT: Final = 1 << 40
 
 
+class Matches(NamedTuple):
+    """What matched in which line, wherever that stands: enough to tell the hits again when other lines have gone.
+
+    Attributes:
+        line: int64[matches], ascending.
+        found: int64[matches, 3]: index into `Rules.targets`, and where in the line the match starts and ends.
+    """
+
+    line: NDArray[np.int64]
+    found: NDArray[np.int64]
+
+    def take(self, chosen: NDArray[np.int64]) -> Matches:
+        """Those of some lines, ascending, which are counted anew."""
+        place = np.minimum(np.searchsorted(chosen, self.line), max(len(chosen) - 1, 0))
+        own = chosen[place] == self.line if len(chosen) else np.zeros(len(self.line), np.bool_)
+        return Matches(place[own], self.found[own])
+
+
 class Hits(NamedTuple):
-    """What matched where, ordered by line, then by rule.
+    """What matched where its rule wants it, ordered by line, then by rule.
 
     Attributes:
         line: int64[hits].
@@ -141,8 +163,12 @@ class Rules:
     def __reduce__(self) -> tuple[type[Rules], tuple[tuple[Pack, ...], int]]:
         return Rules, (self.packs, self.built_in)
 
-    def match(self, lines: Lines, body: NDArray[np.bool_] | None = None) -> Hits:
-        """Match every pattern against every line it could match.
+    def match(self, lines: Lines) -> Hits:
+        """Match every pattern against every line it could match."""
+        return self.in_place(lines, self.find(lines))
+
+    def find(self, lines: Lines, body: NDArray[np.bool_] | None = None) -> Matches:
+        """What every pattern matches in every line it could match; of short lines in any place, of long ones nearby.
 
         Args:
             lines: the lines of a batch.
@@ -154,7 +180,15 @@ class Rules:
         line, probe = self._in_begun_blocks(lines, line[inside], probe[inside], found)
         found += self._search(lines, line, probe, self._remembered_inside)
         found.sort()
-        return self._in_place(lines, found)
+        table = np.array([(line, *match) for line, match in found], np.int64).reshape(-1, 4)
+        return Matches(table[:, 0], table[:, 1:])
+
+    def in_place(self, lines: Lines, matches: Matches) -> Hits:
+        """The matches that stand where their rule wants them."""
+        line, (target, start, end) = matches.line, matches.found.T
+        keep = self._stands(lines, line, target)
+        base = lines.start[line]
+        return Hits(line[keep], target[keep].astype(np.int32), (base + start)[keep], (base + end)[keep])
 
     # -- building ------------------------------------------------------------------------------------------------------
 
@@ -226,7 +260,7 @@ class Rules:
         length = lines.end[line] - lines.start[line]
         target = self._probe_target[probe]
         fits = (self._min_length[target] <= length) & (length <= self._max_length[target])
-        fits &= (length <= _REMEMBERED_MAX_LENGTH) | self._stands(lines, line, target)
+        fits &= (length <= _REMEMBERED_MAX_LENGTH) | self._stands(lines, line, target, _REACH)
         return line[fits], probe[fits]
 
     def _in_begun_blocks(
@@ -321,20 +355,15 @@ class Rules:
             if hit is not None and (probe.unless is None or probe.unless.search(subjects[slot]) is None):
                 matches[slot][probe.target] = _found(probe, hit, contents[slot])
 
-    def _in_place(self, lines: Lines, found: list[tuple[int, _Found]]) -> Hits:
-        """The matches that stand where their rule wants them."""
-        table = np.array([(line, *match) for line, match in found], np.int64).reshape(-1, 4)
-        line, target = table[:, 0], table[:, 1]
-        keep = self._stands(lines, line, target)
-        base = lines.start[line]
-        return Hits(line[keep], target[keep].astype(np.int32), (base + table[:, 2])[keep], (base + table[:, 3])[keep])
-
-    def _stands(self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each line stands where its target wants it in the document."""
+    def _stands(
+        self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64], reach: int = 0
+    ) -> NDArray[np.bool_]:
+        """Whether each line stands where its target wants it in the document, or at most `reach` lines away from it."""
         document = lines.document[line]
-        head = line - lines.first[document] < self._head[target]
-        tail = lines.first[document + 1] - line <= self._tail[target]
-        return head | tail | ((self._head[target] == 0) & (self._tail[target] == 0))
+        head = line - lines.first[document] < self._head[target] + reach
+        tail = lines.first[document + 1] - line <= self._tail[target] + reach
+        anywhere = (self._head[target] == 0) & (self._tail[target] == 0)
+        return (head & (self._head[target] > 0)) | (tail & (self._tail[target] > 0)) | anywhere
 
 
 def load_packs(directories: Sequence[Path] = ()) -> Rules:

@@ -82,6 +82,14 @@ class LineWords:
     key: NDArray[np.uint64]
     flags: NDArray[np.uint8]
 
+    def take(self, chosen: NDArray[np.int64]) -> tuple[LineWords, NDArray[np.int64]]:
+        """The words of some lines, ascending, and which words of these they are."""
+        size = self.first[chosen + 1] - self.first[chosen]
+        first = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
+        place = np.repeat(self.first[chosen] - first[:-1], size) + np.arange(first[-1])
+        line = np.repeat(np.arange(len(chosen), dtype=np.int32), size)
+        return LineWords(self.start[place], line, first, self.key[place], self.flags[place]), place
+
 
 def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The class of each byte; quotes, dashes and signs beyond ASCII count as space, letters beyond ASCII as word."""
