@@ -34,8 +34,6 @@ _HEAD_LINES: Final = 8
 _MIN_TITLE: Final = 18
 _MAX_TITLE: Final = 150
 _SENTENCE_ENDS: Final = np.array([byte in b".,;:" for byte in range(256)], np.bool_)
-# Characters among which a title's first letter is: what begins with another letter needs no closer look.
-_OPENING: Final = 8
 # What follows a title is longer than a headline, at least once within this many kept lines.
 _BODY_LINE: Final = 120
 _BODY_WITHIN: Final = 4
@@ -107,42 +105,65 @@ def find_titles(
         return result
     kept = np.flatnonzero((verdicts.label == 0) & ~verdicts.heavy[lines.document])
     place = np.searchsorted(kept, lines.first[:-1])
-    for document in np.flatnonzero(place < len(kept)).tolist():
+    untitled = np.array([title is None for title in known], np.bool_)
+    for document in np.flatnonzero(untitled & (place < len(kept))).tolist():
         low, high = int(lines.first[document]), int(lines.first[document + 1])
-        near = kept[place[document] : place[document] + _HEAD_LINES]
-        near = near[near < min(high, low + _HEAD_LINES)]
-        if not len(near):
-            continue
-        title = known[document]
-        if title is not None:
-            result[document] = _same_as_known(lines, near, title)
-        elif _has_company(lines, verdicts, kept, int(place[document]), low, high) and _looks_like_title(
-            lines, kept, int(place[document]), high
+        line = int(kept[place[document]])
+        if (
+            line < min(high, low + _HEAD_LINES)
+            and _has_company(lines, verdicts, kept, int(place[document]), low, high)
+            and _looks_like_title(lines, kept, int(place[document]), high)
         ):
-            result[document] = near[0]
+            result[document] = line
+    near = kept[kept - lines.first[lines.document[kept]] < _HEAD_LINES]
+    for document, candidates in _maybe_known(lines, near, known).items():
+        result[document] = _same_as_known(lines, candidates, known[document] or "")
     return result
 
 
-def _same_as_known(lines: Lines, near: NDArray[np.int64], title: str) -> int:
+def _maybe_known(lines: Lines, near: NDArray[np.int64], known: Sequence[str | None]) -> dict[int, list[int]]:
+    """Of some lines those that may say their record's title, by document: a look at size and first letter of all.
+
+    The site's name after a title makes a line longer, but not twice as long.
+    """
+    title_size = np.array([-1 if title is None else len(title.encode("utf-8", "surrogatepass")) for title in known])
+    title_opening = np.array([_opening(title) for title in known], np.uint8)
+    document = lines.document[near]
+    size = lines.end[near] - lines.start[near]
+    fits = (title_size[document] >= 0) & (size <= 2 * _MAX_TITLE)
+    fits &= (size * 3 >= title_size[document]) & (size <= 2 * title_size[document] + _MIN_TITLE)
+    opening = _FOLDED[lines.buffer[lines.start[near]]]
+    fits &= (opening == 0) | (title_opening[document] == 0) | (opening == title_opening[document])
+    found: dict[int, list[int]] = {}
+    for line, owner in zip(near[fits].tolist(), document[fits].tolist(), strict=True):
+        found.setdefault(owner, []).append(line)
+    return found
+
+
+# Letters and digits of ASCII in lower case; 0 for all other bytes: no single one tells what a line begins with.
+_FOLDED: Final = np.array(
+    [ord(chr(byte).lower()) if chr(byte).isascii() and chr(byte).isalnum() else 0 for byte in range(256)], np.uint8
+)
+
+
+def _opening(title: str | None) -> int:
+    """What `_FOLDED` says of a title's first sign."""
+    first = (title or "").encode("utf-8", "surrogatepass")[:1]
+    return int(_FOLDED[first[0]]) if first else 0
+
+
+def _same_as_known(lines: Lines, near: Sequence[int], title: str) -> int:
     """The line that says what the record's own title says, apart from case, signs and the site's name after it."""
     exact = title.encode("utf-8", "surrogatepass")
-    texts = [
-        (line, lines.text(line)) for line in near.tolist() if lines.end[line] - lines.start[line] <= 2 * _MAX_TITLE
-    ]
+    texts = [(line, lines.text(line)) for line in near]
     for line, content in texts:
         if content == exact:
-            return int(line)
+            return line
     wanted = _letters(title)
-    opening = wanted[:1]
     for line, content in texts:
-        if len(content) * 3 < len(exact) or len(content) > 2 * len(exact) + _MIN_TITLE:
-            continue  # the site's name after a title makes it longer, but not twice as long
-        line_text = content.decode("utf-8", "replace")
-        if _letters(line_text[:_OPENING])[:1] not in (opening, ""):
-            continue
-        text = _letters(line_text)
+        text = _letters(content.decode("utf-8", "replace"))
         if text == wanted or (len(text) >= _MIN_TITLE and wanted.startswith(text)):
-            return int(line)
+            return line
     return -1
 
 

@@ -139,7 +139,7 @@ def _word_edges(lines: Lines, classes: NDArray[np.uint8]) -> tuple[NDArray[np.in
     glued = lines.base[1:-1]
     glued = np.unique(glued[is_word[glued] & is_word[glued + 1]])
     if len(glued):
-        edges = np.insert(edges, np.repeat(np.searchsorted(edges, glued), 2), np.repeat(glued, 2))
+        edges = np.sort(np.concatenate([edges, glued, glued]), kind="stable")
     return edges[0::2], edges[1::2]
 
 
