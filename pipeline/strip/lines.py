@@ -5,7 +5,7 @@ Every detector works on these arrays, so no text is ever split into Python strin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -113,25 +113,59 @@ def split_lines(texts: pa.StringArray) -> Lines:
 
 
 def chosen_lines(lines: Lines, chosen: NDArray[np.intp]) -> Lines:
-    """Some lines of a batch by themselves, one after the other in a buffer of their own, a line feed after each.
+    """Some lines of a batch, in a buffer without the bytes of the others.
 
     Args:
         lines: the lines of a batch.
         chosen: which, ascending.
     """
-    low = np.empty(2 * len(chosen), np.int64)
-    high = np.empty_like(low)
-    low[0::2], high[0::2] = lines.start[chosen], lines.end[chosen]
-    low[1::2], high[1::2] = len(lines.buffer), len(lines.buffer) + 1
-    source = np.append(lines.buffer, np.uint8(_LINE_FEED))
-    view = pa.LargeListViewArray.from_arrays(pa.array(low), pa.array(high - low), pa.array(source))
-    buffer = view.flatten().to_numpy()
-    stop = np.cumsum(lines.end[chosen] - lines.start[chosen] + 1)
-    begin = np.concatenate([np.zeros(1, np.int64), stop])[:-1]
-    document = lines.document[chosen]
-    first = np.searchsorted(document, np.arange(len(lines.first))).astype(np.int64)
-    base = np.concatenate([begin, [len(buffer)]])[first]
-    return Lines(buffer, base, first, document, begin, stop - 1, begin, stop)
+    stays = np.zeros(len(lines), np.bool_)
+    stays[chosen] = True
+    gone = np.flatnonzero(~stays)
+    return _without(lines, gone, lines.start[gone], lines.end[gone]).take(chosen)
+
+
+def line_ends(lines: Lines, head: int, tail: int) -> Lines:
+    """The lines of a batch without the middle of long ones, which is not in the new buffer either.
+
+    Args:
+        lines: the lines of a batch.
+        head: bytes that are left at the start of a line, at least one; a blank takes the last one's place.
+        tail: bytes that are left at its end.
+    """
+    long = np.flatnonzero(lines.end - lines.start > head + tail)
+    short = _without(lines, long, lines.start[long] + head, lines.end[long] - tail)
+    buffer = short.buffer.copy()
+    buffer[short.start[long] + head - 1] = ord(" ")
+    return replace(short, buffer=buffer)
+
+
+def _without(lines: Lines, number: NDArray[np.intp], low: NDArray[np.int64], high: NDArray[np.int64]) -> Lines:
+    """The lines in a buffer that lacks one range of bytes of some lines.
+
+    Args:
+        lines: the lines of a batch.
+        number: int64[ranges], the lines that lose a range, ascending.
+        low: int64[ranges], where it starts.
+        high: int64[ranges], where it ends.
+    """
+    starts = np.concatenate([np.zeros(1, np.int64), high])
+    ends = np.concatenate([low, np.full(1, len(lines.buffer))])
+    pieces = pa.LargeListViewArray.from_arrays(pa.array(starts), pa.array(ends - starts), pa.array(lines.buffer))
+    gone = np.concatenate([np.zeros(1, np.int64), np.cumsum(high - low)])
+    lost = np.zeros(len(lines), np.int64)
+    lost[number] = high - low
+    before = np.cumsum(lost) - lost
+    return Lines(
+        buffer=pieces.flatten().to_numpy(),  # copied by Arrow, range by range
+        base=lines.base - gone[np.searchsorted(low, lines.base)],
+        first=lines.first,
+        document=lines.document,
+        start=lines.start - before,
+        end=lines.end - before - lost,
+        begin=lines.begin - before,
+        stop=lines.stop - before - lost,
+    )
 
 
 def _trim(

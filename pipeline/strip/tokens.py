@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.strip.lines import line_ends
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -69,14 +71,12 @@ class LineWords:
     """The words of the lines of a batch (of long lines: of both ends).
 
     Attributes:
-        start: int32[words], offset of each word in the buffer.
         line: int32[words], the line of each word.
         first: int64[lines + 1]; line `i` owns words `first[i]` to `first[i + 1]`.
         key: uint64[words], a hash of the lower-cased word; every number of the same length has one key.
         flags: uint8[words], `CAPITAL` and its sisters.
     """
 
-    start: NDArray[np.int32]
     line: NDArray[np.int32]
     first: NDArray[np.int64]
     key: NDArray[np.uint64]
@@ -88,7 +88,7 @@ class LineWords:
         first = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
         place = np.repeat(self.first[chosen] - first[:-1], size) + np.arange(first[-1])
         line = np.repeat(np.arange(len(chosen), dtype=np.int32), size)
-        return LineWords(self.start[place], line, first, self.key[place], self.flags[place]), place
+        return LineWords(line, first, self.key[place], self.flags[place]), place
 
 
 def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -102,32 +102,6 @@ def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
             for distance in range(size):
                 classes[np.minimum(places + distance, len(buffer) - 1)] = 0
     return classes
-
-
-def _unread(lines: Lines, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-    """Where the places of each line begin, the long lines, and for each of those the range of places in its middle."""
-    # Every word and mark is in a line, so a line's places end where those of the next line begin.
-    first = np.append(np.searchsorted(places, lines.start), len(places))
-    long = np.flatnonzero(lines.end - lines.start > HEAD + TAIL)
-    return (
-        first,
-        long,
-        np.searchsorted(places, lines.start[long] + HEAD),
-        np.searchsorted(places, lines.end[long] - TAIL),
-    )
-
-
-def _inside(lines: Lines, places: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Which of some ascending places are read, and int64[lines + 1] where the read ones of each line begin."""
-    first, long, low, high = _unread(lines, places)
-    step = np.zeros(len(places) + 1, np.int8)
-    some = low < high
-    step[low[some]] += 1
-    step[high[some]] -= 1
-    read = np.cumsum(step[:-1], dtype=np.int8) == 0
-    count = np.diff(first)
-    count[long] -= high - low
-    return read, np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])
 
 
 def _word_edges(lines: Lines, classes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -149,11 +123,11 @@ def read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
     Returns:
         the words; uint64[lines], eight counts of groups of marks, a byte each, lowest first.
     """
+    lines = line_ends(lines, HEAD, TAIL)
     buffer = lines.buffer
     classes = _classes(buffer)
     begin, stop = _word_edges(lines, classes)
-    read, first = _inside(lines, begin)
-    begin, stop = begin[read], stop[read]
+    first = np.append(np.searchsorted(begin, lines.start), len(begin))
     size = np.minimum(stop - begin, 16)
     padded = np.zeros(len(buffer) + 16, np.uint8)
     padded[: len(buffer)] = buffer
@@ -174,7 +148,7 @@ def read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
     opening = first[:-1][first[:-1] < first[1:]]
     flags[opening] = (flags[opening] & ~np.uint8(SENTENCE)) | FIRST
     line = np.repeat(np.arange(len(lines), dtype=np.int32), np.diff(first))
-    return LineWords(begin.astype(np.int32), line, first, key, flags), _count_marks(lines, classes)
+    return LineWords(line, first, key, flags), _count_marks(lines, classes)
 
 
 def _unaligned(padded: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -198,12 +172,8 @@ def _word_flags(
 
 def _count_marks(lines: Lines, classes: NDArray[np.uint8]) -> NDArray[np.uint64]:
     places = np.flatnonzero(classes > 1)
-    first, long, low, high = _unread(lines, places)
-    total = np.zeros(len(places) + 1, np.uint64)
-    np.cumsum(_MARK_UNIT[lines.buffer[places]], out=total[1:])
-    sums = total[first[1:]] - total[first[:-1]]
-    sums[long] -= total[high] - total[low]
-    return sums
+    first = np.append(np.searchsorted(places, lines.start), len(places))
+    return sum_by_line(_MARK_UNIT[lines.buffer[places]], first)
 
 
 def sum_by_line(values: NDArray[np.uint64], first: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.strip.lines import Lines, chosen_lines, count_words, split_lines
+from pipeline.strip.lines import chosen_lines, count_words, line_ends, split_lines
 
 LINE_BREAK = re.compile("\r\n|\n|\r")
 # What is white space here and in `str.strip`, and what is only here: the zero-width characters.
@@ -55,16 +55,27 @@ def test_words_are_counted_as_python_splits_them(texts: list[str | None]) -> Non
 
 
 @given(TEXTS, st.data())
-def test_chosen_lines_are_the_same_lines_by_themselves(texts: list[str | None], data: st.DataObject) -> None:
-    """Content, document and order stay; the buffer holds nothing else."""
+def test_chosen_lines_are_the_same_lines_in_a_smaller_buffer(texts: list[str | None], data: st.DataObject) -> None:
+    """Content, document and order stay; of the others no byte is left."""
     lines = split_lines(pa.array(texts, pa.string()))
     picks = sorted(data.draw(st.sets(st.sampled_from(range(len(lines)))))) if len(lines) else []
     chosen = chosen_lines(lines, np.array(picks, np.intp))
     assert [chosen.text(line) for line in range(len(chosen))] == [lines.text(line) for line in picks]
     assert chosen.document.tolist() == lines.document[picks].tolist()
-    assert chosen.buffer.tobytes() == b"".join(lines.text(line) + b"\n" for line in picks)
-    assert [int(size) for size in np.diff(chosen.first)] == [picks_of(lines, picks, d) for d in range(len(texts))]
+    others = set(range(len(lines))) - set(picks)
+    assert len(chosen.buffer) == len(lines.buffer) - sum(len(lines.text(line)) for line in others)
+    inside = (chosen.base[chosen.document] <= chosen.begin) & (chosen.stop <= chosen.base[chosen.document + 1])
+    assert inside.all()
+    counts = [sum(int(lines.document[line]) == document for line in picks) for document in range(len(texts))]
+    assert np.diff(chosen.first).tolist() == counts
 
 
-def picks_of(lines: Lines, picks: list[int], document: int) -> int:
-    return sum(int(lines.document[line]) == document for line in picks)
+@given(TEXTS, st.integers(1, 9), st.integers(0, 9))
+def test_of_long_lines_both_ends_are_left(texts: list[str | None], head: int, tail: int) -> None:
+    """A short line is what it was; a blank tells the two ends of a long one apart."""
+    lines = split_lines(pa.array(texts, pa.string()))
+    ends = line_ends(lines, head, tail)
+    for line in range(len(lines)):
+        content = lines.text(line)
+        whole = len(content) <= head + tail
+        assert ends.text(line) == (content if whole else content[: head - 1] + b" " + content[len(content) - tail :])

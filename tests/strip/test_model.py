@@ -115,7 +115,7 @@ def test_words_know_where_they_stand() -> None:
 def test_words_do_not_reach_over_texts() -> None:
     """A text without a last line break ends its last word."""
     words, _ = read_words(split_lines(pa.array(["one", "two"])))
-    assert words.start.tolist() == [0, 3]
+    assert words.line.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("size", [289, 2000, 100_000])
