@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.corpus import open_corpus
 from pipeline.errors import CorpusError
-from pipeline.write import manifest
+from pipeline.write import facts, manifest
 from pipeline.write.durable import file_digest, new_file, writing
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def is_published(work: Path, key: str, corpus: Path, staged: Path) -> bool:
         whole = all(_is_as_written(folder / name, entry, staged / name) for name, entry in listed.items())
     except (OSError, ValueError, CorpusError):
         return False
-    parts = {str(file.relative_to(staged)) for file in staged.rglob("*") if not file.is_dir()}
+    parts = {str(file.relative_to(staged)) for file in staged.glob("*/*") if file.parent.name != facts.FOLDER}
     return whole and parts <= set(listed) and there == {manifest.FILE_NAME, *listed}
 
 

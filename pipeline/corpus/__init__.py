@@ -78,9 +78,18 @@ class Corpus:
         Raises:
             CorpusError: a file cannot be read, or the ledger has rows that no document claims in its turn.
         """
+        for part in self.documents_by_part():
+            yield from part
+
+    def documents_by_part(self) -> Iterator[Iterator[tuple[pa.RecordBatch, pa.ListArray]]]:
+        """The same, part by part; the parts have to be read in turn, each to its end.
+
+        Raises:
+            CorpusError: a file cannot be read, or the ledger has rows that no document claims in its turn.
+        """
         ledger = _Ledger(self.batches("removed"))
-        for batch in self.batches("documents"):
-            yield batch, spans_by_document(batch["id"], ledger.take(batch["id"]))
+        for name in self.parts("documents"):
+            yield ((batch, ledger.spans_of(batch["id"])) for batch in self.part(name, "documents"))
         ledger.assert_read()
 
 
@@ -128,6 +137,10 @@ class _Ledger:
     def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
         self._batches = batches
         self._rest = _empty("removed")
+
+    def spans_of(self, ids: pa.StringArray) -> pa.ListArray:
+        """The next rows, as long as they belong to `ids`: a list of `records.SPAN` for each."""
+        return spans_by_document(ids, self.take(ids))
 
     def take(self, ids: pa.StringArray) -> pa.RecordBatch:
         """The next rows, as long as they belong to `ids`."""

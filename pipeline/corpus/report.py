@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from pipeline.corpus import open_corpus
+from pipeline.corpus import Corpus, open_corpus
 from pipeline.errors import CorpusError, UsageError
-from pipeline.records import TABLES
 from pipeline.write import report
 from pipeline.write.durable import new_file, writing
+from pipeline.write.facts import Facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,10 +32,22 @@ def write_report(folder: Path, file: Path) -> None:
         msg = f"{file} lies inside the corpus, whose files are guarded by their digests; choose another place with -o"
         raise UsageError(msg)
     try:
-        parts = [name for table in TABLES for name in corpus.parts(table)]
-        page = report.render(corpus.folder, corpus.manifest, parts)
+        page = report.render(corpus.manifest, _facts(corpus))
     except (OSError, pa.ArrowException, KeyError) as error:
         msg = f"{folder} cannot be read: {error}; run `pipeline check` to see what is damaged"
         raise CorpusError(msg) from None
     with writing(target), new_file(target) as stream:
         stream.write(page)
+
+
+def _facts(corpus: Corpus) -> Facts:
+    """What the parts of a corpus told when they were written."""
+    facts = Facts()
+    for part in corpus.documents_by_part():
+        told = Facts()
+        for documents, removed in part:
+            told.add(documents, removed)
+        facts.add_part(told.table())
+    for batch in corpus.batches("quarantine"):
+        facts.add_quarantine(batch)
+    return facts

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import WriteError
 from pipeline.records import TABLES
-from pipeline.write import card, croissant, manifest, report
+from pipeline.write import card, croissant, facts, manifest, report
 from pipeline.write.counts import PartCounts, count
-from pipeline.write.durable import TEMPORARY, file_digest, new_file, remove, sync_folder, writing
+from pipeline.write.durable import TEMPORARY, file_digest, new_file, new_folder, remove, sync_folder, writing
 from pipeline.write.tables import TableFile, route
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def part_name(number: int) -> str:
 
 
 def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int) -> PartCounts:
-    """Write finished records as part `number` of each table that gets a row.
+    """Write finished records as part `number` of each table that gets a row, and the part's facts for the report.
 
     The bytes depend on the rows and their order alone, not on how they are batched. Each file is whole or absent;
     writing a part again replaces it.
@@ -62,7 +62,7 @@ def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int) -> 
     Raises:
         WriteError: the disk is full or read-only, or the device fails.
     """
-    counts = PartCounts()
+    counts, told = PartCounts(), facts.Facts()
     with writing(folder), contextlib.ExitStack() as stack:
         files = {
             table: stack.enter_context(TableFile(folder / table / part_name(number), schema))
@@ -73,11 +73,25 @@ def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int) -> 
             for table, rows in tables.items():
                 files[table].add(rows)
             counts += count(batch.num_rows, tables)
+            told.add(tables["documents"], _removed(batch))
+            told.add_quarantine(tables["quarantine"])
     with writing(folder):
+        new_folder(folder / facts.FOLDER)
+        facts.save(told, _facts_file(folder, number))
         for table, file in files.items():
             if not file.rows:  # an earlier try with other rows may have left one
                 (folder / table / part_name(number)).unlink(missing_ok=True)
     return counts
+
+
+def _removed(batch: pa.RecordBatch) -> pa.ListArray:
+    """What was removed from each of the documents of a batch of `RECORDS`."""
+    outcome, removed = batch["outcome"], batch["removed"]
+    return removed if outcome.null_count == batch.num_rows else removed.filter(outcome.is_null())
+
+
+def _facts_file(folder: Path, number: int) -> Path:
+    return folder / facts.FOLDER / part_name(number)
 
 
 def finish(
@@ -118,22 +132,22 @@ def finish(
             "skipped": dict(skipped),
             "versions": {"pyarrow": pa.__version__} | dict(versions),
         }
-        pages = _pages(folder, content, files)
-        for name, data in pages.items():
+        for name, data in _pages(content, files, facts.collect(_parts(folder / facts.FOLDER))).items():
             _write(folder / name, data)
             files[name] = _describe(folder / name)
+        remove(folder / facts.FOLDER)
         content["files"] = files
         _write(folder / manifest.FILE_NAME, manifest.render(content))
         sync_folder(folder)
     return content
 
 
-def _pages(folder: Path, content: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]) -> dict[str, bytes]:
+def _pages(content: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]], told: facts.Facts) -> dict[str, bytes]:
     """The pages beside the tables, by name."""
     return {
         "README.md": card.render(content, files),
         "croissant.json": croissant.render(content, files),
-        report.FILE_NAME: report.render(folder, content, files),
+        report.FILE_NAME: report.render(content, told),
     }
 
 

@@ -1,225 +1,184 @@
-"""What the report shows of a dataset, read from its finished parts: sums, and samples of a bounded size.
+"""What the report shows of a dataset: sums, and samples of a bounded size, gathered part by part as parts are written.
 
-Nothing here is random and nothing asks the clock: a sample is what lost most, or what has the smallest hash of its id,
-so the same tables give the same facts, whatever the workers and batches. Memory is bounded by one row group and the
-samples; the time is that of reading the two tables once.
+Nothing here is random and nothing asks the clock: a sample is what lost most, or what has the smallest hash of its id.
+So the same parts give the same facts, whatever the workers and batches, and the facts of parts add up to those of the
+whole without reading a part again. A part keeps some 500 documents at most for it.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from pipeline.write.samples import SAMPLES, Pools, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-# How many documents each reason to show one brings. Together they are some 500, of which `report` shows what fits.
-LOST_MOST: Final = 60
-EACH_FLAG: Final = 25
-EACH_LABEL: Final = 8
-ANY: Final = 300
-EACH_REASON: Final = 12  # of the records in quarantine
+    from numpy.typing import NDArray
 
+# The folder, beside those of the tables, where parts keep their facts until the dataset is complete.
+FOLDER: Final = ".facts"
+_KEY: Final = b"facts"
+
+EACH_REASON: Final = 12  # of the records in quarantine
 LINE_CHARACTERS: Final = 200  # removed lines that agree so far are counted as one
 # Over so many different lines or sources the rarest are forgotten, or counted as others.
 COUNTED: Final = 200_000
 REMEMBERED: Final = 20_000
-# A longer text is not kept for the report: a few hundred of them must fit into the memory of a build.
-SHOWN_BYTES: Final = 100_000
+# So many lines a part tells the whole: what is among the first hundred of a corpus is among the first thousands of a
+# part, or too rare in it to matter.
+PART_LINES: Final = 4_000
+# Documents are counted in steps that do not depend on how they are batched, since forgetting comes between steps.
+_STEP: Final = 10_000
 
-_DOCUMENT_COLUMNS: Final = ["id", "source", "url", "title", "language", "text", "word_count", "removed_ratio", "flags"]
-_SPAN_COLUMNS: Final = ["document_id", "start", "end", "text", "label", "evidence", "score"]
-_QUARANTINE_COLUMNS: Final = ["id", "source", "reason", "detail", "origin.uri", "origin.index"]
+_QUARANTINE_COLUMNS: Final = ("id", "source", "reason", "detail", "origin")
 
-# Sorts the documents of one sample; the smallest stay.
-Key = tuple[float, int, str]
+Source = tuple[str | None, int, int, int]
+Line = tuple[str, str, int]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Document:
     """A document to show.
 
     Attributes:
-        part: number of its part among those that were given.
-        row: its columns; `text` is None when it, or what was removed, is longer than SHOWN_BYTES.
+        row: its columns; `text` is None when it, or what was removed, is too long to be shown.
         kept_bytes: of its clean text.
-        spans: what was removed from it, as rows of the ledger; only of a text that is shown.
+        spans: what was removed from it, as `records.SPAN`; only of a text that is shown.
         removed_bytes: all that was removed from it.
     """
 
-    part: int
     row: dict[str, Any]
     kept_bytes: int
-    spans: list[dict[str, Any]] = field(default_factory=list)
-    removed_bytes: int = 0
-
-    def take(self, span: dict[str, Any]) -> None:
-        """Add a removed span, as long as there is room for it."""
-        self.removed_bytes += span["end"] - span["start"]
-        if self.removed_bytes > SHOWN_BYTES:
-            self.row["text"] = None
-            self.spans.clear()
-        else:
-            self.spans.append(span)
+    spans: list[dict[str, Any]]
+    removed_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
 class Facts:
-    """What the report shows beside the counts of the manifest.
+    """What the report shows beside the counts of the manifest, of a part or of a whole dataset.
 
-    Attributes:
-        sources: name (None: unknown), documents, bytes kept, bytes removed; what lost most bytes first.
-        other_sources: how many rare sources are left out of `sources`.
-        lines: label, text and number of the lines that were removed most often.
-        documents: samples, the most telling first: flagged, lost most, some of each label, any.
-        quarantine: samples of each reason.
+    Memory: the samples, and `COUNTED` lines and sources.
     """
-
-    sources: list[tuple[str | None, int, int, int]]
-    other_sources: int
-    lines: list[tuple[str, str, int]]
-    documents: list[Document]
-    quarantine: list[dict[str, Any]]
-
-
-def collect(folder: Path, parts: Iterable[str], *, sources: int, lines: int) -> Facts:
-    """The facts of a dataset folder.
-
-    Args:
-        folder: where its tables are.
-        parts: its Parquet files, such as `documents/part-00000.parquet`, in order.
-        sources: how many sources to give at most.
-        lines: how many lines to give at most.
-    """
-    by_table = defaultdict(list)
-    for name in parts:
-        by_table[name.partition("/")[0]].append(name)
-    samples, seen = _Samples(), _Sources()
-    counted = _Lines()
-    ledgers = {name.rpartition("/")[2]: folder / name for name in by_table["removed"]}
-    documents = by_table["documents"]
-    for number, name in enumerate(documents):
-        ledger = ledgers.get(name.rpartition("/")[2])
-        of_label = _read_ledger(ledger, counted) if ledger else {}
-        _read_documents(folder / name, number, of_label, samples, seen)
-    chosen = samples.chosen()
-    _add_spans(chosen, [ledgers.get(name.rpartition("/")[2]) for name in documents])
-    ordered, others = seen.largest(sources)
-    quarantine = list(_quarantined(folder / name for name in by_table["quarantine"]))
-    return Facts(ordered, others, counted.most_often(lines), chosen, quarantine)
-
-
-def _groups(file: Path, columns: Sequence[str], dictionaries: Sequence[str] = ()) -> Iterator[pa.Table]:
-    with pq.ParquetFile(file, read_dictionary=list(dictionaries)) as opened:
-        for group in range(opened.num_row_groups):
-            yield opened.read_row_group(group, columns=list(columns), use_threads=False)
-
-
-def _numbers(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """A column of numbers without nulls; NumPy's own way to them would import pandas."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return whole.to_numpy(zero_copy_only=False)
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
-
-
-class _Samples:
-    """The best documents under each reason to show one, as far as was read."""
 
     def __init__(self) -> None:
-        self._pools: dict[str, list[tuple[Key, Document]]] = {}
+        self._rows = 0
+        self._lines = _Lines()
+        self._sources = _Sources()
+        self._quarantine: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._pools = Pools()
+        self._samples = SAMPLES.empty_table()
 
-    def offer(self, pool: str, size: int, offered: Iterable[tuple[Key, Document]]) -> None:
-        """Let a pool of this size know more documents."""
-        merged = sorted([*self._pools.get(pool, ()), *offered], key=lambda entry: entry[0])
-        self._pools[pool] = merged[:size]
+    # Gathered
 
-    def chosen(self) -> list[Document]:
-        """Each document once: pools by name, the flagged ones first."""
-        found = [entry for name in sorted(self._pools) for entry in self._pools[name]]
-        return list({document.row["id"]: document for _, document in found}.values())
+    def add(self, documents: pa.RecordBatch, removed: pa.ListArray) -> None:
+        """Gather documents.
 
+        Args:
+            documents: rows of `records.DOCUMENTS`.
+            removed: a list of `records.SPAN` for each.
+        """
+        start = 0
+        while start < documents.num_rows:
+            count = min(_STEP - self._rows % _STEP, documents.num_rows - start)
+            self._add(documents.slice(start, count), removed.slice(start, count))
+            start += count
+            self._rows += count
+            if self._rows % _STEP == 0:
+                self._lines.forget()
+                self._sources.forget()
 
-def _read_ledger(file: Path, counted: _Lines) -> dict[str, list[str]]:
-    """Count the lines of a part of the ledger; returns, for each label, the ids of some documents that have it."""
-    best: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for table in _groups(file, ["document_id", "label", "text"], ["document_id", "label"]):
-        counted.add(table["label"].cast(pa.string()), table["text"])
-        owners, labels = (table[name].combine_chunks() for name in ("document_id", "label"))
-        owner, label = (_numbers(column.indices) for column in (owners, labels))
-        names = owners.dictionary.to_pylist()
-        hashes = np.fromiter(map(_hash, names), np.uint64, len(names))
-        for code, text in enumerate(labels.dictionary.to_pylist()):
-            having = np.unique(owner[label == code])
-            few = having[np.argsort(hashes[having], kind="stable")[:EACH_LABEL]].tolist()
-            best[text] = sorted({*best[text], *((int(hashes[row]), names[row]) for row in few)})[:EACH_LABEL]
-    return {text: [name for _, name in entries] for text, entries in best.items()}
+    def _add(self, documents: pa.RecordBatch, removed: pa.ListArray) -> None:
+        spans = removed.flatten()
+        self._lines.add(spans.field("label"), spans.field("text"))
+        kept = np.asarray(pc.binary_length(documents["text"])).astype(np.int64)
+        ratio = np.asarray(pc.fill_null(documents["removed_ratio"], 0)).astype(np.float64)
+        self._sources.add(documents["source"], kept, np.rint(kept * ratio / np.maximum(1 - ratio, 1e-9)))
+        self._take(*choose(documents, removed))
 
+    def add_quarantine(self, rows: pa.RecordBatch) -> None:
+        """Gather records in quarantine, rows of `records.QUARANTINE`."""
+        for row in rows.select(list(_QUARANTINE_COLUMNS)).to_pylist():
+            shown = self._quarantine[row["reason"]]
+            if len(shown) < EACH_REASON:
+                shown.append(row)
 
-def _read_documents(file: Path, number: int, of_label: dict[str, list[str]], samples: _Samples, seen: _Sources) -> None:
-    for table in _groups(file, _DOCUMENT_COLUMNS):
-        kept = _numbers(pc.binary_length(table["text"])).astype(np.int64)
-        ratio = _numbers(pc.fill_null(table["removed_ratio"], 0)).astype(np.float64)
-        seen.add(table["source"], kept, np.rint(kept * ratio / np.maximum(1 - ratio, 1e-9)).astype(np.int64))
-        ids = table["id"].to_pylist()
-        hashes = np.fromiter(map(_hash, ids), np.uint64, len(ids))
-        place = {name: row for row, name in enumerate(ids)}
-        flags: dict[str, list[int]] = defaultdict(list)
-        for row in np.flatnonzero(_numbers(pc.fill_null(pc.list_value_length(table["flags"]), 0))).tolist():
-            for flag in table["flags"][row].as_py():
-                flags[flag].append(row)
-        by_loss = np.lexsort((hashes, -ratio))[:LOST_MOST]
-        wanted = {
-            **{f"0 {flag}": (EACH_FLAG, rows) for flag, rows in flags.items()},
-            "1": (LOST_MOST, by_loss[ratio[by_loss] > 0].tolist()),
-            **{
-                f"2 {label}": (EACH_LABEL, [place[name] for name in names if name in place])
-                for label, names in of_label.items()
-            },
-            "3": (ANY, np.argsort(hashes, kind="stable")[:ANY].tolist()),
+    def _take(self, samples: pa.Table, pools: Pools) -> None:
+        stay = self._pools.merge(pools, self._samples.num_rows)
+        both = pa.concat_tables([self._samples, samples])
+        self._samples = both.take(pa.array(stay, pa.int64())).combine_chunks()
+
+    # Kept, and added up
+
+    def table(self) -> pa.Table:
+        """The facts of a part: its samples, and all else beside them as JSON."""
+        content = {
+            "lines": self._lines.most_often(PART_LINES),
+            "sources": self._sources.ordered(),
+            "other_sources": self._sources.forgotten,
+            "quarantine": self._quarantine,
+            "pools": self._pools.to_json(),
         }
-        best = {
-            pool: sorted(rows, key=lambda row: (hashes[row], ids[row]))[:size] if pool[0] in "02" else rows
-            for pool, (size, rows) in wanted.items()
-        }
-        chosen = sorted({row for rows in best.values() for row in rows})
-        made = dict(zip(chosen, _made(table.take(pa.array(chosen, pa.int64())), number), strict=True))
-        for pool, rows in best.items():
-            keys = [(-ratio[row] if pool == "1" else 0.0, int(hashes[row]), ids[row]) for row in rows]
-            samples.offer(pool, wanted[pool][0], zip(keys, (made[row] for row in rows), strict=True))
+        return self._samples.replace_schema_metadata({_KEY: json.dumps(content)})
+
+    def add_part(self, part: pa.Table) -> None:
+        """Gather what `table` gave for a part; parts come in their order."""
+        content = json.loads(part.schema.metadata[_KEY])
+        self._lines.add_counted(content["lines"])
+        self._lines.forget()
+        self._sources.add_counted(content["sources"], content["other_sources"])
+        self._sources.forget()
+        for reason, rows in content["quarantine"].items():
+            self._quarantine[reason] = [*self._quarantine[reason], *rows][:EACH_REASON]
+        self._take(part.replace_schema_metadata(None), Pools.from_json(content["pools"]))
+
+    # Shown
+
+    def sources(self, number: int) -> tuple[list[Source], int]:
+        """Name (None: unknown), documents, bytes kept and removed of each source; how many others there are.
+
+        Args:
+            number: how many sources to give at most; what lost most bytes comes first.
+        """
+        ordered = self._sources.ordered()
+        return ordered[:number], max(len(ordered) - number, 0) + self._sources.forgotten
+
+    def lines(self, number: int) -> list[Line]:
+        """Label, text and number of the lines that were removed most often, more than once each."""
+        return [line for line in self._lines.most_often(number) if line[2] > 1]
+
+    def documents(self) -> Iterator[Document]:
+        """Samples, the most telling first: flagged, lost most, some of each label, any."""
+        for row in self._samples.take(pa.array(self._pools.order(), pa.int64())).to_pylist():
+            sizes = (row.pop("kept_bytes"), row.pop("removed") or [], row.pop("removed_bytes"))
+            yield Document(row, *sizes)
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """The first records of each reason."""
+        return [row for reason in sorted(self._quarantine) for row in self._quarantine[reason]]
 
 
-def _made(table: pa.Table, part: int) -> Iterator[Document]:
-    """A document of each row."""
-    kept = pc.binary_length(table["text"]).to_pylist()
-    short = pc.if_else(pc.less_equal(pc.binary_length(table["text"]), SHOWN_BYTES), table["text"], None)
-    shown = table.set_column(table.schema.get_field_index("text"), "text", short)
-    for row, size in zip(shown.select(_DOCUMENT_COLUMNS).to_pylist(), kept, strict=True):
-        yield Document(part, row, size)
+def save(facts: Facts, file: Path) -> None:
+    """Keep the facts of a part in a file."""
+    table = facts.table()
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
 
 
-def _add_spans(chosen: list[Document], ledgers: Sequence[Path | None]) -> None:
-    """Read what was removed from the chosen documents."""
-    by_part: dict[int, dict[str, Document]] = defaultdict(dict)
-    for document in chosen:
-        by_part[document.part][document.row["id"]] = document
-    for part, documents in by_part.items():
-        ledger = ledgers[part]
-        for table in _groups(ledger, _SPAN_COLUMNS, ["document_id", "label"]) if ledger else ():
-            ids = table["document_id"].cast(pa.string())
-            hits = pc.is_in(ids, value_set=pa.array(list(documents), pa.string()))
-            for span in table.filter(hits).to_pylist():
-                documents[span.pop("document_id")].take(span)
+def collect(files: Sequence[Path]) -> Facts:
+    """The facts of a dataset from those that its parts keep, in the order of the parts."""
+    facts = Facts()
+    for file in files:
+        with pa.memory_map(str(file)) as mapped:
+            facts.add_part(pa.ipc.open_file(mapped).read_all())
+    return facts
 
 
 class _Lines:
@@ -229,33 +188,44 @@ class _Lines:
         self._rows: list[pa.Table] = []
         self._size = 0
 
-    def add(self, labels: pa.ChunkedArray, texts: pa.ChunkedArray) -> None:
-        """Count the removed lines of a row group."""
+    def add(self, labels: pa.Array, texts: pa.Array) -> None:
+        """Count removed lines."""
         lines = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(texts), 0, LINE_CHARACTERS)
         ones = pa.array(np.ones(len(lines), np.int64))
-        self._rows.append(self._summed(pa.table({"label": labels, "line": lines, "count": ones})))
+        self._keep(pa.table({"label": labels, "line": lines, "count": ones}))
+
+    def add_counted(self, lines: Sequence[Line]) -> None:
+        """Count lines that were counted already."""
+        columns = list(zip(*lines, strict=True)) or [(), (), ()]
+        kinds = {"label": pa.string(), "line": pa.string(), "count": pa.int64()}
+        arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
+        self._keep(pa.table(dict(zip(kinds, arrays, strict=True))))
+
+    def _keep(self, table: pa.Table) -> None:
+        self._rows.append(self._summed(table))
         self._size += self._rows[-1].num_rows
+
+    def forget(self) -> None:
+        """Let go of the rarest when there are too many."""
         if self._size > COUNTED:
             self._rows = [self._largest(REMEMBERED)]
             self._size = self._rows[0].num_rows
 
-    def most_often(self, number: int) -> list[tuple[str, str, int]]:
-        """Label, text and count of the lines that came back, the most frequent first."""
+    def most_often(self, number: int) -> list[Line]:
+        """Label, text and count of so many lines, the most frequent first."""
         table = self._largest(number)
-        rows = zip(table["label"].to_pylist(), table["line"].to_pylist(), table["count"].to_pylist(), strict=True)
-        return [(label, line, count) for label, line, count in rows if count > 1]
+        return list(zip(*(table[name].to_pylist() for name in ("label", "line", "count")), strict=True))
 
     def _largest(self, number: int) -> pa.Table:
         if not self._rows:
             return pa.table({"label": [], "line": [], "count": []})
         table = self._summed(pa.concat_tables(self._rows))
-        order = [("count", "descending"), ("line", "ascending"), ("label", "ascending")]
         # Sorting all would cost more than counting them: the rare ones are left out first.
-        counts = _numbers(table["count"])
+        counts = table["count"].to_numpy()
         if len(counts) > number:
             least = int(np.partition(counts, len(counts) - number)[len(counts) - number])
-            table = table.filter(pc.greater_equal(table["count"], max(least, 2)))
-        return table.sort_by(order).slice(0, number)
+            table = table.filter(pc.greater_equal(table["count"], least))
+        return table.sort_by([("count", "descending"), ("line", "ascending"), ("label", "ascending")]).slice(0, number)
 
     @staticmethod
     def _summed(table: pa.Table) -> pa.Table:
@@ -264,46 +234,39 @@ class _Lines:
 
 
 class _Sources:
-    """Documents, bytes kept and bytes removed of each source."""
+    """Documents, bytes kept and bytes removed of each source.
+
+    Attributes:
+        forgotten: how many sources were, at least.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str | None, tuple[int, int, int]] = {}
-        self._forgotten = 0
+        self.forgotten = 0
 
-    def add(self, sources: pa.ChunkedArray, kept: np.ndarray, removed: np.ndarray) -> None:
-        """Count the documents of a row group."""
-        table = pa.table({"source": sources, "kept": kept, "removed": removed})
+    def add(self, sources: pa.Array, kept: NDArray[np.int64], removed: NDArray[np.float64]) -> None:
+        """Count documents."""
+        table = pa.table({"source": sources, "kept": kept, "removed": removed.astype(np.int64)})
         summed = table.group_by("source", use_threads=False).aggregate(
             [([], "count_all"), ("kept", "sum"), ("removed", "sum")]
         )
-        for row in summed.to_pylist():
-            documents, kept_bytes, removed_bytes = self._known.get(row["source"], (0, 0, 0))
-            self._known[row["source"]] = (
-                documents + row["count_all"],
-                kept_bytes + row["kept_sum"],
-                removed_bytes + row["removed_sum"],
-            )
+        columns = (summed[name].to_pylist() for name in ("source", "count_all", "kept_sum", "removed_sum"))
+        self.add_counted(list(zip(*columns, strict=True)))
+
+    def add_counted(self, sources: Sequence[Source], forgotten: int = 0) -> None:
+        """Count sources that were counted already."""
+        self.forgotten += forgotten
+        for name, *numbers in sources:
+            known = self._known.get(name, (0, 0, 0))
+            self._known[name] = (known[0] + numbers[0], known[1] + numbers[1], known[2] + numbers[2])
+
+    def forget(self) -> None:
+        """Let go of those that lost least when there are too many."""
         if len(self._known) > COUNTED:
-            self._forgotten += len(self._known) - REMEMBERED
-            self._known = {row[0]: row[1:] for row in self._ordered()[:REMEMBERED]}
+            self.forgotten += len(self._known) - REMEMBERED
+            self._known = {name: numbers for name, *numbers in self.ordered()[:REMEMBERED]}  # type: ignore[misc]
 
-    def largest(self, number: int) -> tuple[list[tuple[str | None, int, int, int]], int]:
-        """The sources that lost most bytes, and how many others there are."""
-        ordered = self._ordered()
-        return ordered[:number], max(len(ordered) - number, 0) + self._forgotten
-
-    def _ordered(self) -> list[tuple[str | None, int, int, int]]:
+    def ordered(self) -> list[Source]:
+        """The sources, what lost most bytes first."""
         rows = [(name, *numbers) for name, numbers in self._known.items()]
         return sorted(rows, key=lambda row: (-row[3], -row[1], row[0] or ""))
-
-
-def _quarantined(files: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """The first records of each reason."""
-    shown: dict[str, int] = defaultdict(int)
-    for file in files:
-        for table in _groups(file, _QUARANTINE_COLUMNS):
-            for reason in sorted(pc.unique(table["reason"]).to_pylist()):
-                room = EACH_REASON - shown[reason]
-                rows = table.filter(pc.equal(table["reason"], reason)).slice(0, room).to_pylist() if room else []
-                shown[reason] += len(rows)
-                yield from rows

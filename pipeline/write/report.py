@@ -14,11 +14,11 @@ from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.records import DUPLICATE_REASONS, FLAGS, LABELS, MOVED_LABELS, QUARANTINE_REASONS
-from pipeline.write.facts import Document, Facts, collect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+
+    from pipeline.write.facts import Document, Facts
 
 FILE_NAME: Final = "report.html"
 SOURCES: Final = 40
@@ -40,15 +40,13 @@ _ESCAPES: Final = {sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 Piece = str | int | list[Any]
 
 
-def render(folder: Path, content: Mapping[str, Any], files: Iterable[str]) -> bytes:
-    """The report of a dataset folder whose tables are complete.
+def render(content: Mapping[str, Any], facts: Facts) -> bytes:
+    """The report of a dataset.
 
     Args:
-        folder: where the tables are.
         content: the manifest without its files.
-        files: the names of its Parquet files, in order.
+        facts: what its parts told.
     """
-    facts = collect(folder, files, sources=SOURCES, lines=LINES)
     data = json.dumps(_data(content, facts), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     for sign, escape in _ESCAPES.items():
         data = data.replace(sign, escape)
@@ -80,6 +78,7 @@ def _digest(text: str) -> str:
 
 def _data(content: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
     counts = content["counts"]
+    sources, other_sources = facts.sources(SOURCES)
     return {
         "version": content["versions"].get("pipeline", ""),
         "accounting": content["accounting"],
@@ -98,10 +97,10 @@ def _data(content: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
         ],
         "sources": [
             {"name": _short(name), "documents": documents, "kept": kept, "removed": removed}
-            for name, documents, kept, removed in facts.sources
+            for name, documents, kept, removed in sources
         ],
-        "other_sources": facts.other_sources,
-        "lines": [{"label": label, "text": text, "count": count} for label, text, count in facts.lines],
+        "other_sources": other_sources,
+        "lines": [{"label": label, "text": text, "count": count} for label, text, count in facts.lines(LINES)],
         "flags": {name: {"count": counts["flags"][name], "about": FLAGS.get(name, "")} for name in counts["flags"]},
         "duplicates": _reasons(counts["duplicates"], DUPLICATE_REASONS),
         "quarantine": _reasons(counts["quarantine"], QUARANTINE_REASONS),
@@ -114,9 +113,9 @@ def _data(content: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
                 "place": _short((row["origin"] or {}).get("uri")),
                 "index": (row["origin"] or {}).get("index"),
             }
-            for row in facts.quarantine
+            for row in facts.quarantined()
         ],
-        "documents": list(_shown(facts.documents)),
+        "documents": list(_shown(facts.documents())),
     }
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from pipeline.build import build
 from pipeline.config import Config
-from pipeline.write import facts, report
+from pipeline.corpus.report import write_report
+from pipeline.write import facts, report, samples
 from tests.conftest import SEEDS
-from tests.finished import Article, ordinary, write
+from tests.finished import Article, ordinary, publish, write
 from tests.write.browser import Browser
 
 FIELDS = ("id", "source", "title", "url", "language")
@@ -105,7 +106,7 @@ def test_counting_forgets_the_rarest_when_there_are_too_many(tmp_path: Path, mon
 def test_the_flagged_and_those_that_lost_most_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few documents fit, the flagged come first, then those that lost most, then some of each label."""
     for name, size in (("LOST_MOST", 3), ("EACH_LABEL", 1), ("ANY", 2)):
-        monkeypatch.setattr(facts, name, size)
+        monkeypatch.setattr(samples, name, size)
     made = [Article("a" * 99 + "\n", ((0, n),) if n else ()) for n in range(40)]
     made[7] = replace(made[7], fields={"flags": ["heavy-removal"]})
     write(tmp_path, made, parts=4)
@@ -155,6 +156,16 @@ def test_workers_and_batches_change_no_byte(tmp_path: Path) -> None:
         write(tmp_path / f"{rows}", ordinary(400), rows=rows, parts=3)
         pages.append((tmp_path / f"{rows}/report.html").read_bytes())
     assert pages[0] == pages[1] == pages[2]
+
+
+def test_what_parts_told_is_what_their_tables_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report of a build, from facts that its parts left, is the report of the published tables."""
+    for name, size in (("LOST_MOST", 9), ("EACH_LABEL", 3), ("ANY", 20)):
+        monkeypatch.setattr(samples, name, size)
+    corpus = publish(tmp_path, ordinary(600), rows=50, parts=5)
+    write_report(corpus, tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_bytes() == (corpus / "report.html").read_bytes()
+    assert not (corpus / facts.FOLDER).exists()
 
 
 class _Scripts(html.parser.HTMLParser):
