@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -75,7 +76,7 @@ class Config(BaseModel):
     def _known_columns(cls, columns: Mapping[str, str]) -> Mapping[str, str]:
         for name in columns:
             if name not in INPUT_FIELDS:
-                msg = f"'{name}' is no field of a record; the fields are {', '.join(INPUT_FIELDS)}"
+                msg = f"'{name}' is no field of a record; {_instead(name, INPUT_FIELDS)}"
                 raise ValueError(msg)
         return columns
 
@@ -176,7 +177,13 @@ def _explain(error: ValidationError, where: str, options: set[str]) -> str:
         key = ".".join(str(part) for part in fault["loc"]) or "the configuration"
         place = "the command line" if fault["loc"] and fault["loc"][0] in options else where
         if fault["type"] == "extra_forbidden":
-            lines.append(f"{place}: unknown key '{key}'; the keys are {', '.join(Config.model_fields)}")
+            lines.append(f"{place}: unknown key '{key}'; {_instead(key, Config.model_fields)}")
         else:
             lines.append(f"{place}: {key}: {fault['msg'].removeprefix('Value error, ')}")
     return "\n".join(lines)
+
+
+def _instead(name: str, names: Collection[str]) -> str:
+    """What may have been meant, and what there is."""
+    near = get_close_matches(name.replace("-", "_"), names, n=1)
+    return (f"did you mean '{near[0]}'? there " if near else "there ") + f"are {', '.join(names)}"

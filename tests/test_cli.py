@@ -220,6 +220,26 @@ def test_unknown_commands_and_options_exit_2() -> None:
         assert "Try 'pipeline" in run(*arguments, code=2).stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [(["biuld"], "build"), (["rules", "lst"], "list"), (["build", "--wokers", "2"], "--workers")],
+)
+def test_a_slip_of_the_keys_gets_what_was_meant(arguments: list[str], meant: str) -> None:
+    """A command or option that is nearly right is answered with the right one."""
+    assert f"Did you mean '{meant}'?" in run(*arguments, code=2).stderr
+
+
+def test_a_key_that_is_nearly_right_gets_the_right_one() -> None:
+    """In a configuration too, for settings and for fields of a record."""
+    Path("a.txt").write_text(ARTICLE)
+    Path("pipeline.toml").write_text("strictnes = 'careful'\n")
+    assert "unknown key 'strictnes'; did you mean 'strictness'? there are columns, " in fails("build", "a.txt", code=2)
+    Path("pipeline.toml").write_text("max-document = 3\n")
+    assert "did you mean 'max_document'?" in fails("build", "a.txt", code=2)
+    Path("pipeline.toml").write_text("columns = { titel = 'headline' }\n")
+    assert "did you mean 'title'?" in fails("build", "a.txt", code=2)
+
+
 def test_a_locked_output_names_the_process(tmp_path: Path) -> None:
     """While one build holds the output another exits 2 and says who has it."""
     with lock(tmp_path / "out"):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from shlex import quote
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.cli.options import JSON, OUTPUT, build_options, config_of, default_input
 from pipeline.cli.program import main
-from pipeline.cli.show import echo_json, listed
+from pipeline.cli.show import echo_json, listed, on_terminal, progress, show_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.build import Built
 
 
@@ -43,23 +46,20 @@ def build(
     settings = config_of(config, **options)
     from pipeline.build import build as run_build
 
-    built = run_build(inputs if inputs or retry else default_input(), output, settings, _Progress(), retry=retry)
+    begun = monotonic()
+    with progress() as told:
+        built = run_build(inputs if inputs or retry else default_input(), output, settings, told, retry=retry)
     summary = _summary(built)
     if as_json:
         echo_json(summary)
+        return
+    if on_terminal(sys.stdout):
+        _show_tables(summary, monotonic() - begun)
     else:
-        click.echo(_in_words(summary))
-
-
-class _Progress:
-    """Shards done, on one line that rewrites itself on a terminal; one plain line a stage elsewhere."""
-
-    def __call__(self, stage: str, done: int, of: int) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if done == of else ""
-            click.echo(f"\r{stage:<6} {done}/{of} shards{end}", err=True, nl=False)
-        elif done == of:
-            click.echo(f"{stage}: {of} shard{'' if of == 1 else 's'}", err=True)
+        _show_lines(summary)
+    click.echo(f"corpus: {built.corpus}")
+    click.echo(f"report: {built.corpus / 'report.html'}")
+    click.echo(f"next:   {_next(summary, output)}")
 
 
 def _summary(built: Built) -> dict[str, Any]:
@@ -80,19 +80,39 @@ def _summary(built: Built) -> dict[str, Any]:
     }
 
 
-def _in_words(summary: dict[str, Any]) -> str:
+def _show_lines(summary: dict[str, Any]) -> None:
     tables = f"{summary['documents']} documents + {summary['duplicates']} duplicates"
-    lines = [
-        f"{summary['records']} records = {tables} + {summary['quarantine']} in quarantine",
-        f"{summary['removed_spans']} spans removed" + listed(summary["removed_by_label"]),
-    ]
+    click.echo(f"{summary['records']} records = {tables} + {summary['quarantine']} in quarantine")
+    click.echo(f"{summary['removed_spans']} spans removed" + listed(summary["removed_by_label"]))
     if summary["quarantine"]:
-        lines.append("quarantine" + listed(summary["quarantine_reasons"]))
+        click.echo("quarantine" + listed(summary["quarantine_reasons"]))
     if summary["skipped_files"]:
-        lines.append("skipped files of other types" + listed(summary["skipped_files"]))
-    lines += [
-        f"corpus: {summary['corpus']}",
-        f"report: {Path(summary['corpus']) / 'report.html'}",
-        f"next:   pipeline check {summary['corpus']}",
-    ]
-    return "\n".join(lines)
+        click.echo("skipped files of other types" + listed(summary["skipped_files"]))
+
+
+def _show_tables(summary: dict[str, Any], seconds: float) -> None:
+    """The same on a terminal, and how long it took: what changes from run to run has no place in a log."""
+    size = summary["input_bytes"]
+    rate = f" ({size / 1e6 / seconds:.1f} MB/s)" if size >= 1e6 else ""
+    words = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+    click.echo(f"\n{summary['records']:,} records, {words} of text, in {seconds:.1f} s{rate}\n")
+    fates = {name: summary[name] for name in ("documents", "duplicates", "quarantine")}
+    _show_counts("records", fates, summary["records"])
+    _show_counts("removed", summary["removed_by_label"], summary["removed_spans"])
+    _show_counts("quarantine", summary["quarantine_reasons"], summary["quarantine"])
+    _show_counts("skipped files", summary["skipped_files"], sum(summary["skipped_files"].values()))
+
+
+def _show_counts(name: str, counts: dict[str, int], whole: int) -> None:
+    if not counts:
+        return
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    show_table([name, "", "share"], [[key, f"{count:,}", f"{count / max(whole, 1):.1%}"] for key, count in ordered], 2)
+    click.echo()
+
+
+def _next(summary: dict[str, Any], output: Path) -> str:
+    """The command that somebody wants now: a remedy where a setting can help, else to see that all is well."""
+    if "not-utf8" in summary["quarantine_reasons"]:
+        return f"pipeline build --retry --encoding cp1252 -o {quote(str(output))}   # if cp1252 is what they are in"
+    return f"pipeline check {quote(summary['corpus'])}"

@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.options import JSON, Folder
 from pipeline.cli.program import main
-from pipeline.cli.show import VISIBLE, echo_json, show_line
+from pipeline.cli.show import VISIBLE, echo_json, show_line, working
 from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ def check(corpus: Path, *, as_json: bool) -> None:
     """Read a published corpus again: hashes, counts, accounting, reconstruction of every input."""
     from pipeline.corpus.check import check as run_check
 
-    report = run_check(corpus)
+    with working(f"checking {corpus}"):
+        report = run_check(corpus)
     if as_json:
         findings = [str(finding) for finding in report.findings]
         echo_json({"ok": report.ok, "files": report.files, "rows": report.rows, "findings": findings})
@@ -114,7 +115,8 @@ def report(corpus: Path, output: Path) -> None:
     """
     from pipeline.corpus.report import write_report
 
-    write_report(corpus, output)
+    with working(f"reading {corpus}"):
+        write_report(corpus, output)
     click.echo(f"report: {output}")
 
 
@@ -144,11 +146,12 @@ def diff(before: Path, after: Path, *, page: Path | None, as_json: bool) -> None
     """Show what changed from one published corpus to another: documents gained, lost, changed, moved."""
     from pipeline.corpus.diff import diff as run_diff
 
-    found = run_diff(before, after)
-    if page:
-        from pipeline.corpus.diffpage import write_page
+    with working(f"comparing {before} with {after}"):
+        found = run_diff(before, after)
+        if page:
+            from pipeline.corpus.diffpage import write_page
 
-        write_page(before, after, found, page)
+            write_page(before, after, found, page)
     if as_json:
         echo_json(found.to_json())
         return

@@ -10,6 +10,7 @@ import click
 
 from pipeline.cli.options import JSON, cleaner_options, config_of
 from pipeline.cli.program import main
+from pipeline.cli.show import VISIBLE, show_table, working
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,8 @@ def evaluate(gold: Path, config: Path | None, *, by: str | None, worst: int, as_
     from pipeline.evaluate import evaluate as run_evaluation
     from pipeline.evaluate import read_gold
 
-    result = run_evaluation(read_gold(gold, **wanted), settings, by=by, worst=worst)
+    with working(f"evaluating {gold}"):
+        result = run_evaluation(read_gold(gold, **wanted), settings, by=by, worst=worst)
     rows = {"all": result.total.figures(), **{name: tally.figures() for name, tally in sorted(result.groups.items())}}
     if as_json:
         click.echo(json.dumps({"figures": rows, "classes": result.classes, "labels": result.labels}))
@@ -43,27 +45,32 @@ def evaluate(gold: Path, config: Path | None, *, by: str | None, worst: int, as_
     tenths = {f"score {tenth / 10:.1f}": counts for tenth, counts in sorted(result.calibration.items())}
     _show_counts("score given", "removed", "junk", tenths)
     for lost, name, lines in result.worst:
-        click.echo(f"\n{name}: {lost:.0f} characters of body lost")
+        click.echo(f"\n{name.translate(VISIBLE)}: {lost:.0f} characters of body lost")
         for line in lines:
             _show_judged(line.text, line.gold, gone=not any(line.kept))
 
 
 def _show_figures(rows: dict[str, dict[str, float | int | None]]) -> None:
     names = [name for name in next(iter(rows.values())) if name != "documents"]
-    width = max(map(len, rows)) + 2
-    click.echo(" " * width + "".join(f"{name.replace('_', ' '):>23}" for name in ["documents", *names]))
-    for row, figures in rows.items():
-        shares = "".join(f"{'-' if figures[name] is None else format(figures[name], '.2%'):>23}" for name in names)
-        click.echo(f"{row:<{width}}{figures['documents']:>23}{shares}")
+    head = ["", "documents", *(name.replace("_", " ") for name in names)]
+    cells = [
+        [row, str(figures["documents"]), *("-" if figures[name] is None else f"{figures[name]:.2%}" for name in names)]
+        for row, figures in rows.items()
+    ]
+    show_table(head, cells, numbers=len(head) - 1)
 
 
 def _show_counts(title: str, whole: str, part: str, counted: Mapping[str, Mapping[str, int]]) -> None:
-    click.echo(f"\n{title:<28}{whole:>10}{part:>10}")
-    for name, counts in sorted(counted.items(), key=lambda entry: -entry[1][whole]):
-        click.echo(f"{name:<28}{counts[whole]:>10}{counts[part]:>10}{counts[part] / max(counts[whole], 1):>9.1%}")
+    ordered = sorted(counted.items(), key=lambda entry: -entry[1][whole])
+    rows = [
+        [name, str(counts[whole]), str(counts[part]), f"{counts[part] / max(counts[whole], 1):.1%}"]
+        for name, counts in ordered
+    ]
+    click.echo()
+    show_table([title, whole, part, "share"], rows, numbers=3)
 
 
 def _show_judged(text: str, gold: str, *, gone: bool) -> None:
     """A line of a diff: minus for what goes, red where it should have stayed, yellow where junk was left."""
     colour = {(True, "keep"): "red", (False, "drop"): "yellow"}.get((gone, gold))
-    click.secho(f"{'-' if gone else ' '} {gold:<8} {text[:160]}", fg=colour)
+    click.secho(f"{'-' if gone else ' '} {gold:<8} {text[:160].translate(VISIBLE)}", fg=colour)

@@ -68,6 +68,8 @@ def main() -> None:
     validates every record, sets duplicates aside and publishes a dataset. What was removed is in a ledger; nothing is
     lost.
     """
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        click.get_current_context().color = False
     # A file name that is no text, or a terminal that knows only ASCII, is no reason to fail.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from pipeline.cli.program import main
+from pipeline.cli.show import show_table
 
 
 @main.group()
@@ -27,9 +28,11 @@ def list_rules(folders: tuple[Path, ...]) -> None:
     from pipeline.strip.listing import list_rules as listed
     from pipeline.strip.rules import load_packs
 
-    for rule in listed(load_packs(folders)):
-        proof = f"{rule.patterns} patterns, {rule.examples} examples"
-        click.echo(f"{rule.id:<44} {rule.label:<12} {rule.language or 'any':<4} {rule.kind:<6} {proof}")
+    rows = [
+        [rule.id, rule.label, rule.language or "any", rule.kind, str(rule.patterns), str(rule.examples)]
+        for rule in listed(load_packs(folders))
+    ]
+    show_table(["rule", "label", "language", "kind", "patterns", "examples"], rows, numbers=2)
 
 
 @rules.command("test")
