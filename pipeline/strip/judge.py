@@ -189,9 +189,9 @@ def _with_added(
 ) -> Verdicts:
     """The verdicts with the added lines in, within the budget of each document."""
     label = verdicts.label.copy()
-    told = scores.label[added]
+    told = scores.label(np.flatnonzero(added))
     # Which line is the title is not for the model to say: it would be gone from the text and in no column.
-    label[added] = np.where((told > 0) & (told != _TITLE), told, _OTHER)
+    label[added] = np.where(told != _TITLE, told, _OTHER)
     evidence = verdicts.evidence.copy()
     evidence[added] |= BY_MODEL
     evidence[added & followers] |= BY_CONTEXT

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,8 @@ from pipeline.strip.neighbours import EVEN, HEADS, NAMES, surroundings
 from pipeline.strip.tokens import SHAPES, TOKEN_BITS, LineWords, line_buckets, pair_buckets, read_words, word_buckets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from pipeline.strip.lines import Lines
@@ -37,8 +39,6 @@ _LABEL_LANES: Final = len(LABELS) - 1
 _BIAS: Final = 64
 _LANES: Final = 4
 _MOST_TOKENS: Final = 320
-# Lines this far below the lowest threshold have a label too: a neighbour may take them along.
-_LABELLED_BELOW: Final = 2.5
 # What a leaf of the trees for labels, and a tenth of log odds of the words, add to a label; the words count half.
 _LABEL_UNIT: Final = np.float32(1 / 32)
 _WORD_UNIT: Final = np.float32(0.05)
@@ -50,14 +50,14 @@ class Scores:
 
     Attributes:
         score: float32[lines], log odds that the line is boilerplate.
-        label: uint8[lines], index into `LABELS` of the likeliest label where the line may go, 0 where the score is far
-            below every threshold.
+        label: gives the likeliest label of some lines, should they go: from int64[chosen], their numbers, to
+            uint8[chosen], indexes into `LABELS`, never 0. Few lines go, so it is found for those alone.
         heads: uint8[8, lines], what the words alone speak for, in the order of `neighbours.HEADS`, 128 for even odds.
         copies: uint8[lines], how many lines of the document have the same words, this one included.
     """
 
     score: NDArray[np.float32]
-    label: NDArray[np.uint8]
+    label: Callable[[NDArray[np.intp]], NDArray[np.uint8]]
     heads: NDArray[np.uint8]
     copies: NDArray[np.uint8]
 
@@ -128,19 +128,10 @@ class LineModel:
             lines: the lines of a batch.
             reading: what `read` gave for them, if it is known.
         """
-        if not len(lines):
-            return Scores(
-                np.zeros(0, np.float32),
-                np.zeros(0, np.uint8),
-                np.zeros((len(HEADS), 0), np.uint8),
-                np.zeros(0, np.uint8),
-            )
         read = reading or self.read(lines)
         own = line_features(lines, read.words, read.marks)
         around = surroundings(own, read.heads, lines.first)
-        score = self._trees(around)
-        label = self._label(score, read.words, read.rows, around)
-        return Scores(score, label, read.heads, own[OWN.index("copies")])
+        return Scores(self._trees(around), partial(self._label, read, around), read.heads, own[OWN.index("copies")])
 
     def _rows(self, words: LineWords) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
         """The weights' row of each word, of each word with the one before it (0 if unknown), and of each line."""
@@ -168,25 +159,17 @@ class LineModel:
             total += np.frombuffer(leaf.tobytes().translate(values), np.int8)
         return total.astype(np.float32) * self._unit
 
-    def _label(
-        self,
-        score: NDArray[np.float32],
-        words: LineWords,
-        rows: tuple[NDArray[np.uint16], ...],
-        around: NDArray[np.uint8],
-    ) -> NDArray[np.uint8]:
-        """The likeliest label of the lines that may go."""
-        label = np.zeros(len(score), np.uint8)
-        chosen = np.flatnonzero(score >= self.threshold("thorough") - _LABELLED_BELOW)
+    def _label(self, read: Reading, around: NDArray[np.uint8], chosen: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """uint8[chosen], the likeliest label of some lines, ascending."""
         if not len(chosen):
-            return label
-        first, picked, line_row = _pick(words.first, rows, chosen)
-        some = (picked[0], picked[1], line_row)
-        tokens = _token_count(first, some)
-        sums = _sum_tokens(self._labels, first, some, tokens, _LABEL_LANES)
+            return np.zeros(0, np.uint8)
+        words, place = read.words.take(chosen)
+        rows = read.rows[0][place], read.rows[1][place], read.rows[2][chosen]
+        tokens = _token_count(words.first, rows)
+        sums = _sum_tokens(self._labels, words.first, rows, tokens, _LABEL_LANES)
         by_words = sums * self._scale[np.minimum(tokens, _MOST_TOKENS - 1)] + self._label_bias[:, None]
         by_trees = self._label_sums(np.ascontiguousarray(around[:, chosen])) * _LABEL_UNIT
-        label[chosen] = (by_trees + by_words.T * _WORD_UNIT).argmax(axis=1) + 1
+        label: NDArray[np.uint8] = ((by_trees + by_words.T * _WORD_UNIT).argmax(axis=1) + 1).astype(np.uint8)
         return label
 
     def _label_sums(self, around: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -254,16 +237,6 @@ def _sum_tokens(
             shift = np.uint64(16 * (lane - group * _LANES))
             out[lane] = ((sums >> shift) & np.uint64(0xFFFF)).astype(np.int64) - taken
     return out
-
-
-def _pick(
-    first: NDArray[np.int64], rows: tuple[NDArray[np.uint16], ...], chosen: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], tuple[NDArray[np.uint16], NDArray[np.uint16]], NDArray[np.uint16]]:
-    """The token rows of some lines alone."""
-    size = first[chosen + 1] - first[chosen]
-    start = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
-    place = np.repeat(first[chosen] - start[:-1], size) + np.arange(start[-1])
-    return start, (rows[0][place], rows[1][place]), rows[2][chosen]
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -35,7 +37,7 @@ def removed(
     verdicts = context.decide(split, rules.match(split), rules)
     scores = Scores(
         np.array([score for _, score in lines], np.float32),
-        np.full(len(lines), LABELS.index(label), np.uint8),
+        partial(np.full_like, fill_value=LABELS.index(label), dtype=np.uint8),
         np.zeros((8, len(lines)), np.uint8),
         np.array([texts.count(text) for text in texts], np.uint8),
     )
@@ -116,7 +118,7 @@ def test_the_model_names_no_title(rules: Rules) -> None:
     texts = [*(text for text, _ in body(3)), "Ten quiet beaches"]
     split = split_lines(pa.array(["\n".join(texts)]))
     verdicts = context.decide(split, rules.match(split), rules)
-    title = np.full(4, LABELS.index("title"), np.uint8)
+    title = partial(np.full_like, fill_value=LABELS.index("title"), dtype=np.uint8)
     score = np.array([BODY_SCORE, BODY_SCORE, BODY_SCORE, SURE], np.float32)
     scores = Scores(score, title, np.zeros((8, 4), np.uint8), np.ones(4, np.uint8))
     assert judge(split, verdicts, scores, BALANCED, np.zeros(0, np.int64)).label.tolist() == [
@@ -133,7 +135,10 @@ def test_a_document_that_would_lose_all_its_paragraphs_is_kept_and_flagged(rules
     split = split_lines(pa.array(["\n".join(texts)]))
     verdicts = context.decide(split, rules.match(split), rules)
     scores = Scores(
-        np.full(3, 9, np.float32), np.full(3, 4, np.uint8), np.zeros((8, 3), np.uint8), np.ones(3, np.uint8)
+        np.full(3, 9, np.float32),
+        partial(np.full_like, fill_value=4, dtype=np.uint8),
+        np.zeros((8, 3), np.uint8),
+        np.ones(3, np.uint8),
     )
     judged = judge(split, verdicts, scores, BALANCED, np.zeros(0, np.int64))
     assert judged.label.tolist() == [0, 0, 0]

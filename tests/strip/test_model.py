@@ -27,6 +27,10 @@ _BODY = [
 _ASK = "Sign up for our free newsletter and get the latest stories delivered to your inbox every morning."
 
 
+def _labels(scores: Scores) -> list[int]:
+    return scores.label(np.arange(len(scores.score))).tolist()
+
+
 def _score(texts: list[str]) -> Scores:
     return load_model().score(split_lines(pa.array(texts, pa.string())))
 
@@ -36,15 +40,15 @@ def test_a_newsletter_prompt_goes_and_the_body_around_it_stays() -> None:
     scores = _score(["\n".join([*_BODY[:3], _ASK, *_BODY[3:]])])
     gone = scores.score >= load_model().threshold("balanced")
     assert gone.tolist() == [False, False, False, True, False, False]
-    assert LABELS[scores.label[3]] == "newsletter"
+    assert LABELS[scores.label(np.array([3]))[0]] == "newsletter"
 
 
-def test_a_label_stands_only_where_a_line_may_go() -> None:
-    """Lines far below the lowest threshold have no label, all others have one."""
+def test_every_line_would_get_a_label() -> None:
+    """Asked for any line, the model names a label that is not "keep"; asked for some, the same ones."""
     scores = _score(["\n".join([*_BODY, _ASK, "Advertisement", "Share"])])
-    low = scores.score < load_model().threshold("thorough") - 1.5
-    assert not scores.label[low].any()
-    assert scores.label[~low].all()
+    every = scores.label(np.arange(len(scores.score)))
+    assert every.all()
+    assert scores.label(np.array([1, 6])).tolist() == every[[1, 6]].tolist()
 
 
 def test_thresholds_fall_with_strictness() -> None:
@@ -57,7 +61,7 @@ def test_no_lines_give_no_scores() -> None:
     """A batch without a line is scored too."""
     for texts in ([], [""], ["\n \n"]):
         scores = load_model().score(split_lines(pa.array(texts, pa.string())))
-        assert len(scores.score) == len(scores.label) == 0
+        assert len(scores.score) == len(scores.label(np.arange(0))) == 0
 
 
 def test_a_model_can_be_pickled() -> None:
@@ -87,7 +91,7 @@ def test_a_document_scores_the_same_in_every_batch(texts: list[str]) -> None:
     alone = [_score([text]) for text in texts]
     empty = [np.zeros(0, np.float32)]
     assert whole.score.tobytes() == np.concatenate(empty + [part.score for part in alone]).tobytes()
-    assert whole.label.tolist() == [label for part in alone for label in part.label.tolist()]
+    assert _labels(whole) == [label for part in alone for label in _labels(part)]
 
 
 @given(_TEXTS)
