@@ -14,6 +14,7 @@ import uuid
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -48,6 +49,8 @@ _DEDUPE_SETTINGS: Final = ("dedupe",)
 # What dedupe needs of a shard: small, and enough to know that nothing else of it has to be made again.
 GLOBAL_SHARDS: Final = ("fingerprints", "signatures")
 _LIBRARIES: Final = ("pyarrow", "numpy", "pydantic", "google-re2")
+# Those of the extras that read pages and archives.
+_READERS: Final = ("fastwarc", "lxml", "trafilatura")
 
 
 @lru_cache(maxsize=1)
@@ -63,7 +66,8 @@ def code_digest() -> str:
 @lru_cache(maxsize=1)
 def _surroundings() -> tuple[str, ...]:
     """The versions of all that has a hand in the bytes of a part: Python words some errors, Arrow compresses."""
-    return (sys.version, *(version(name) for name in _LIBRARIES))
+    installed = [f"{name} {version(name)}" for name in _READERS if find_spec(name)]
+    return (sys.version, *(version(name) for name in _LIBRARIES), *installed)
 
 
 def versions(config: Config) -> dict[str, str]:

@@ -167,8 +167,9 @@ def _judge(found: Found, text: pa.Array, config: Config) -> tuple[pa.Array, dict
     size = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False)
     large = size > config.max_document
     blank = pc.fill_null(pc.utf8_is_space(text), fill_value=False).to_numpy(zero_copy_only=False)
+    empty = "the record has no text, or an empty one; of a table, [columns] names the field that holds it"
     for row in np.flatnonzero((size == 0) | blank).tolist():
-        words = "the text is white space only" if size[row] else "the record has no text, or an empty one"
+        words = "the text is white space only" if size[row] else empty
         faults.setdefault(row, Fault("missing-text", words))
     for row in np.flatnonzero(large).tolist():
         words = f"the text has {size[row]} bytes; --max-document allows {config.max_document}"
