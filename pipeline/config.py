@@ -63,6 +63,7 @@ class Config(BaseModel):
     dedupe: Literal["none", "exact", "near"] = Field("exact", description="which duplicates to set aside")
     detect_language: bool = Field(default=False, description="tell the language of records that do not say it")
     language: tuple[str, ...] = Field((), description="languages to keep; `und` keeps what nobody can tell")
+    signals: bool = Field(default=False, description="measure signals of quality, a column each")
     against: Path | None = Field(None, description="older corpus whose documents count as having come earlier")
     strict: bool = Field(default=False, description="fail the build when a record is quarantined")
 

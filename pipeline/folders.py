@@ -96,7 +96,8 @@ def write(source: Path, output: Path, config: Config) -> PartCounts:
     described = _inputs(source)
     with publish.lock(output), publish.staging(output) as folder:
         parts = [
-            write_part(shards.read_shard(file, RECORDS), folder, number) for number, file in enumerate(_shards(source))
+            write_part(shards.read_shard(file, RECORDS), folder, number, signals=config.signals)
+            for number, file in enumerate(_shards(source))
         ]
         counts = total(parts)
         files = [ReadFile(**entry) for entry in described["files"]]

@@ -38,7 +38,7 @@ def find_part(place: Path) -> PartCounts | None:
         return None
 
 
-def make_part(batches: Iterable[pa.RecordBatch], place: Path) -> PartCounts:
+def make_part(batches: Iterable[pa.RecordBatch], place: Path, *, signals: bool = False) -> PartCounts:
     """Write finished records as a part, whole or not at all.
 
     Raises:
@@ -48,7 +48,7 @@ def make_part(batches: Iterable[pa.RecordBatch], place: Path) -> PartCounts:
     with writing(place):
         remove(aside)
         new_folder(aside)
-        counts = write_part(batches, aside, 0)
+        counts = write_part(batches, aside, 0, signals=signals)
         files = {str(file.relative_to(aside)): file_digest(file) for file in sorted(aside.glob("*/*"))}
         (aside / _COUNTS).write_text(json.dumps({"counts": counts.to_json(), "files": files}), encoding="utf-8")
         remove(place)

@@ -188,12 +188,73 @@ TABLES: Final = {
     "quarantine": QUARANTINED,
 }
 
+# Signals of quality that a build can measure of each document (`signals.py`); nothing is set aside for them. Measures
+# and bounds are those of the papers: Gopher (Rae et al., 2021, arXiv:2112.11446, appendix A), C4 (Raffel et al., 2020,
+# arXiv:1910.10683, section 2.2), FineWeb (Penedo et al., 2024, arXiv:2406.17557).
+_SHARE: Final = pa.float32()
+SIGNALS: Final = {
+    "gopher_mean_word_length": (_SHARE, "characters of a word on average; Gopher keeps 3 to 10"),
+    "gopher_hashes_per_word": (_SHARE, "hash signs by words; Gopher keeps up to 0.1"),
+    "gopher_ellipses_per_word": (_SHARE, "ellipses by words; Gopher keeps up to 0.1"),
+    "gopher_bullet_lines": (_SHARE, "share of lines that begin with a bullet; Gopher keeps up to 0.9"),
+    "gopher_ellipsis_lines": (_SHARE, "share of lines that end with an ellipsis; Gopher keeps up to 0.3"),
+    "gopher_alphabetic_words": (_SHARE, "share of words with a letter; Gopher keeps from 0.8"),
+    "gopher_stop_words": (pa.int32(), "how many of the, be, to, of, and, that, have, with occur; Gopher keeps from 2"),
+    "gopher_duplicate_lines": (_SHARE, "share of lines that came before in the text; Gopher keeps up to 0.3"),
+    "gopher_duplicate_line_characters": (
+        _SHARE,
+        "share of characters in such lines; Gopher keeps up to 0.2, FineWeb up to 0.1",
+    ),
+    "gopher_duplicate_paragraphs": (_SHARE, "share of paragraphs that came before; Gopher keeps up to 0.3"),
+    "gopher_duplicate_paragraph_characters": (_SHARE, "share of characters in them; Gopher keeps up to 0.2"),
+    **{
+        f"gopher_top_{size}gram": (
+            _SHARE,
+            f"share of characters in the most frequent run of {size} words; Gopher keeps up to {bound}",
+        )
+        for size, bound in ((2, 0.2), (3, 0.18), (4, 0.16))
+    },
+    **{
+        f"gopher_duplicate_{size}grams": (
+            _SHARE,
+            f"share of characters in runs of {size} words that came before; Gopher keeps up to {bound}",
+        )
+        for size, bound in ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11), (10, 0.1))
+    },
+    "c4_punctuated_lines": (
+        _SHARE,
+        "share of lines that end a sentence or quotation; C4 keeps such lines, FineWeb texts from 0.12",
+    ),
+    "c4_short_lines": (_SHARE, "share of lines with fewer than 5 words; C4 removes such lines"),
+    "c4_sentences": (pa.int32(), "words that end a sentence; C4 keeps from 3"),
+    "c4_curly_brackets": (pa.int32(), "curly brackets; C4 keeps texts without"),
+    "c4_javascript": (pa.int32(), "how often javascript is named; C4 removes such lines"),
+    "c4_policy_phrases": (pa.int32(), "how often a privacy or cookie policy is named; C4 removes such lines"),
+    "c4_lorem_ipsum": (pa.int32(), "how often it says lorem ipsum; C4 keeps texts without"),
+    "fineweb_short_lines": (_SHARE, "share of lines with up to 30 characters; FineWeb keeps up to 0.67"),
+    "fineweb_lines_per_word": (_SHARE, "lines by words; FineWeb keeps up to 0.3"),
+}
+SIGNAL: Final = pa.struct([pa.field(name, kind) for name, (kind, _) in SIGNALS.items()])
+_MEASURED: Final = pa.schema(
+    [
+        *DOCUMENTS,
+        *(pa.field(name, kind, metadata={"description": about}) for name, (kind, about) in SIGNALS.items()),
+    ]
+)
+
+
+def tables(*, signals: bool) -> dict[str, pa.Schema]:
+    """The published tables by name; with `signals` the documents have a column for each of `SIGNALS` at the end."""
+    return {**TABLES, "documents": _MEASURED} if signals else dict(TABLES)
+
+
 # What travels from stage to stage. `text` is the input text until strip, the clean text after it; with `removed` it
 # rebuilds the input. `outcome` null means on its way to the documents.
 RECORDS: Final = pa.schema(
     [
         *DOCUMENTS,
         pa.field("removed", pa.list_(SPAN)),
+        pa.field("signals", SIGNAL),  # null unless they are asked for
         pa.field("outcome", pa.string()),
         _field("reason", pa.string()),
         _field("detail", pa.string()),

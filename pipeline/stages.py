@@ -24,6 +24,7 @@ from pipeline.language import library_version, tell_languages
 from pipeline.read import Shard, read_shard
 from pipeline.records import RECORDS
 from pipeline.retry import LastBuild
+from pipeline.signals import measure
 from pipeline.strip.cleaner import load_cleaner, sightings_of
 from pipeline.strip.repetition import SIGHTINGS, of_shard
 from pipeline.validate import quarantine, validate
@@ -137,7 +138,7 @@ def stripped(task: ShardTask, config: Config) -> Iterator[pa.RecordBatch]:
 
 def finished(batch: pa.RecordBatch, config: Config) -> pa.RecordBatch:
     """Stripped records, validated, and with what the configuration asks to be known of them."""
-    return tell_languages(validate(batch), config)
+    return measure(tell_languages(validate(batch), config), config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +244,7 @@ class WriteStep:
         if counts is None:
             batches = self._batches(task.shard)
             marked = (dedupe.mark(batch, first, task.verdicts) for first, batch in shards.numbered(batches))
-            counts = parts.make_part(marked, place)
+            counts = parts.make_part(marked, place, signals=self.config.signals)
             task.shard.file("stripped").unlink(missing_ok=True)
         parts.link_part(place, task.folder, task.shard.number)
         return counts

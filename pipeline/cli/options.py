@@ -64,6 +64,7 @@ def document_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--detect-language", is_flag=True, default=None, help="Tell the language where the record does not."
         ),
+        click.option("--signals", is_flag=True, default=None, help="Measure signals of quality, a column each."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +12,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.errors import CorpusError
-from pipeline.records import SPAN, TABLES
+from pipeline.records import SPAN, TABLES, tables
 from pipeline.write import manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+
+# With and without the columns of signals.
+_SCHEMAS: Final = (TABLES, tables(signals=True))
 
 
 @dataclass(frozen=True)
@@ -178,8 +182,8 @@ def _reading(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def _one_batch(table: pa.Table, name: str) -> pa.RecordBatch:
-    schema = TABLES[name]
-    if table.schema.names != schema.names:
+    schema = next((s[name] for s in _SCHEMAS if s[name].names == table.schema.names), None)
+    if schema is None:
         msg = f"{name} has other columns than this version knows: {', '.join(table.schema.names)}"
         raise CorpusError(msg)
     # Parquet names the items of a list `element`, Arrow `item`; the cast costs nothing.

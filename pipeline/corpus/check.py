@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.corpus import Corpus, open_corpus
 from pipeline.errors import CorpusError
-from pipeline.records import DUPLICATE_REASONS, LABELS, QUARANTINE_REASONS, TABLES
+from pipeline.records import DUPLICATE_REASONS, LABELS, QUARANTINE_REASONS, tables
 from pipeline.strip.cut import rebuild
 from pipeline.write import manifest
 from pipeline.write.durable import file_digest
@@ -131,7 +131,8 @@ def _file_problem(file: Path, listed: dict[str, object]) -> str | None:
 def _accounting(corpus: Corpus) -> Iterator[Finding]:
     """Rows in the files, rows in the manifest, and records in are the same numbers."""
     files, counts, account = (corpus.manifest[name] for name in ("files", "counts", "accounting"))
-    for table, schema in TABLES.items():
+    measured = corpus.manifest["configuration"].get("signals", False)
+    for table, schema in tables(signals=measured).items():
         parts = corpus.parts(table)
         if not parts:
             yield Finding(table, "the table has no file")

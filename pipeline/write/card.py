@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from pipeline.records import DUPLICATE_REASONS, QUARANTINE_REASONS, TABLES
+from pipeline.records import DUPLICATE_REASONS, QUARANTINE_REASONS, TABLES, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -120,7 +120,7 @@ def _body(content: Mapping[str, Any]) -> list[str]:
 
 def _tables(content: Mapping[str, Any]) -> list[str]:
     lines = ["## Tables", ""]
-    for table, schema in TABLES.items():
+    for table, schema in tables(signals=content["configuration"].get("signals", False)).items():
         rows = content["counts"]["rows"][table]
         lines += [f"### {table}", "", f"{ABOUT[table][0].upper()}{ABOUT[table][1:]}. Rows: {rows:,}.", ""]
         lines += _table(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from pipeline.records import TABLES
+from pipeline.records import TABLES, tables
 from pipeline.write.card import ABOUT, TITLE, about
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def render(content: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]) -
         content: the manifest without its files.
         files: size and digest of every Parquet file, by name.
     """
+    schemas = tables(signals=content["configuration"].get("signals", False))
     described = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -71,7 +72,7 @@ def render(content: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]) -
             *(_file(name, entry) for name, entry in files.items()),
             *(_file_set(table) for table in TABLES),
         ],
-        "recordSet": [_record_set(table, schema) for table, schema in TABLES.items()],
+        "recordSet": [_record_set(table, schema) for table, schema in schemas.items()],
     }
     return (json.dumps(described, indent=1, sort_keys=True) + "\n").encode()
 

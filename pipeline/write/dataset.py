@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import WriteError
-from pipeline.records import TABLES
+from pipeline.records import TABLES, tables
 from pipeline.write import card, croissant, facts, manifest, report
 from pipeline.write.counts import PartCounts, count
 from pipeline.write.durable import TEMPORARY, file_digest, new_file, new_folder, remove, sync_folder, writing
@@ -48,7 +48,7 @@ def part_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int) -> PartCounts:
+def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int, *, signals: bool = False) -> PartCounts:
     """Write finished records as part `number` of each table that gets a row, and the part's facts for the report.
 
     The bytes depend on the rows and their order alone, not on how they are batched. Each file is whole or absent;
@@ -58,6 +58,7 @@ def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int) -> 
         batches: `records.RECORDS` with final outcomes.
         folder: the staging folder.
         number: position of this part among all parts, from 0.
+        signals: give the documents the columns of `records.SIGNALS` too.
 
     Raises:
         WriteError: the disk is full or read-only, or the device fails.
@@ -66,15 +67,15 @@ def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int) -> 
     with writing(folder), contextlib.ExitStack() as stack:
         files = {
             table: stack.enter_context(TableFile(folder / table / part_name(number), schema))
-            for table, schema in TABLES.items()
+            for table, schema in tables(signals=signals).items()
         }
         for batch in batches:
-            tables = route(batch)
-            for table, rows in tables.items():
+            routed = route(batch, signals=signals)
+            for table, rows in routed.items():
                 files[table].add(rows)
-            counts += count(batch.num_rows, tables)
-            told.add(tables["documents"], _removed(batch))
-            told.add_quarantine(tables["quarantine"])
+            counts += count(batch.num_rows, routed)
+            told.add(routed["documents"], _removed(batch))
+            told.add_quarantine(routed["quarantine"])
     with writing(folder):
         new_folder(folder / facts.FOLDER)
         facts.save(told, _facts_file(folder, number))
@@ -120,7 +121,7 @@ def finish(
     """
     with writing(folder):
         _remove_leftovers(folder)
-        _complete_tables(folder)
+        _complete_tables(folder, tables(signals=config.signals))
         files = _describe_parts(folder)
         _assert_accounted(counts, files)
         content = {
@@ -162,9 +163,9 @@ def _remove_leftovers(folder: Path) -> None:
         remove(file)
 
 
-def _complete_tables(folder: Path) -> None:
+def _complete_tables(folder: Path, schemas: Mapping[str, pa.Schema]) -> None:
     """Give every table a file, so that every loader finds every table."""
-    for table, schema in TABLES.items():
+    for table, schema in schemas.items():
         if not _parts(folder / table):
             with TableFile(folder / table / part_name(0), schema, even_empty=True):
                 pass

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.records import DUPLICATE, QUARANTINE, RECORDS, TABLES
+from pipeline.records import DUPLICATE, QUARANTINE, RECORDS, SIGNALS, TABLES, tables
 from pipeline.strip.cut import rebuild
 from pipeline.write.durable import new_file, new_folder
 
@@ -65,11 +65,12 @@ COMPRESSION: Final = "zstd"
 COMPRESSION_LEVEL: Final = 3
 
 
-def route(batch: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
+def route(batch: pa.RecordBatch, *, signals: bool = False) -> dict[str, pa.RecordBatch]:
     """The rows of a batch of `RECORDS` with final outcomes, by table.
 
     Args:
         batch: `outcome` null goes to documents, with a row of `removed` for each span.
+        signals: give the documents the columns of `records.SIGNALS` too.
 
     Raises:
         ValueError: the batch has another schema or an outcome that is none.
@@ -91,7 +92,7 @@ def route(batch: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
         msg = f"an outcome is none of null, {DUPLICATE}, {QUARANTINE}: {pc.unique(outcome).to_pylist()}"
         raise ValueError(msg)
     return {
-        "documents": _project(rows["documents"], "documents"),
+        "documents": _measured(rows["documents"]) if signals else _project(rows["documents"], "documents"),
         "removed": _ledger(rows["documents"]),
         "duplicates": _project(_with_input_text(rows["duplicates"]), "duplicates"),
         "quarantine": _project(_with_input_text(rows["quarantine"]), "quarantine"),
@@ -101,6 +102,14 @@ def route(batch: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
 def _project(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:
     schema = TABLES[table]
     return pa.RecordBatch.from_arrays([batch[name] for name in schema.names], schema=schema)
+
+
+def _measured(documents: pa.RecordBatch) -> pa.RecordBatch:
+    """The documents with a column for each signal."""
+    schema = tables(signals=True)["documents"]
+    measured = dict(zip(SIGNALS, documents["signals"].flatten(), strict=True))
+    columns = [measured[name] if name in measured else documents[name] for name in schema.names]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _ledger(documents: pa.RecordBatch) -> pa.RecordBatch:
