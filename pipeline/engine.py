@@ -23,6 +23,9 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 ResultOut = TypeVar("ResultOut", covariant=True)
 
+# How a worker ends when a task is too much for it: the system kills it, or gives it no memory and it says so.
+_DEATHS: Final = (BrokenProcessPool, MemoryError)
+
 # Modules that every worker needs: the fork server imports them once, and each worker starts with them in place.
 _PRELOAD: Final = ["pipeline.build"]
 
@@ -60,9 +63,15 @@ class Engine:
         """
         if self.workers == 1 or len(tasks) < 2:
             for index, task in enumerate(tasks):
-                yield index, step(task)
+                yield index, self._in_place(step, task)
         else:
             yield from self._pooled(step, tasks)
+
+    def _in_place(self, step: Step[Task, Result], task: Task) -> Result:
+        try:
+            return step(task)
+        except MemoryError:
+            return self._alone(step, task)
 
     def _pooled(self, step: Step[Task, Result], tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
         waiting = deque(range(len(tasks)))
@@ -82,7 +91,7 @@ class Engine:
                         index = running.pop(future)
                         try:
                             yield index, future.result()
-                        except BrokenProcessPool:
+                        except _DEATHS:
                             broken.append(index)
             # A dead worker breaks the pool for all that was under way; only the guilty task dies again when alone.
             for index in sorted(broken):
@@ -91,11 +100,11 @@ class Engine:
     def _alone(self, step: Step[Task, Result], task: Task) -> Result:
         try:
             return _in_own_process(step, task)
-        except BrokenProcessPool:
+        except _DEATHS:
             task = step.blame(task, lambda smaller: _dies(step, smaller))
         try:
             return _in_own_process(step, task)
-        except BrokenProcessPool:
+        except _DEATHS:
             msg = f"the worker on {task} died again and again and no single record is to blame; is there enough memory?"
             raise PipelineError(msg) from None
 
@@ -128,7 +137,7 @@ def _in_own_process(step: Step[Task, Result], task: Task) -> Result:
 def _dies(step: Step[Task, Result], task: Task) -> bool:
     try:
         _in_own_process(step, task)
-    except BrokenProcessPool:
+    except _DEATHS:
         return True
     return False
 

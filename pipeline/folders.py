@@ -24,6 +24,7 @@ from pipeline.strip.repetition import SIGHTINGS, templates
 from pipeline.write import publish
 from pipeline.write.counts import PartCounts, total
 from pipeline.write.dataset import finish, write_part
+from pipeline.write.durable import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -179,6 +180,6 @@ def _inputs(folder: Path) -> dict[str, Any]:
 
 
 def _write_inputs(folder: Path, described: dict[str, Any]) -> None:
-    with shards.reporting(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / INPUTS).write_text(json.dumps(described, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.errors import InputError, WriteError
+from pipeline.errors import InputError
+from pipeline.write.durable import remove, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".arrow"
 FOLDER_SUFFIX: Final = ".parquet"
-
-
-@contextmanager
-def reporting(path: Path) -> Iterator[None]:
-    """Turn the system's refusals while `path` is written into one clear error."""
-    try:
-        yield
-    except OSError as error:
-        msg = f"cannot write {path}: {error.strerror or error}; the corpus that was there is untouched"
-        raise WriteError(msg) from None
 
 
 def write_shard(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> int:
@@ -44,13 +35,16 @@ def write_shard(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema
     """
     rows = 0
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with reporting(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _writer(aside, schema, parquet=path.suffix == FOLDER_SUFFIX) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-                rows += len(batch)
-        aside.replace(path)
+        try:
+            with _writer(aside, schema, parquet=path.suffix == FOLDER_SUFFIX) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+                    rows += len(batch)
+            aside.replace(path)
+        finally:
+            remove(aside)
     return rows
 
 

@@ -24,7 +24,7 @@ ALLOWED = {
     "validate": BASE,
     "dedupe": BASE | {"strip.lines"},
     "write": BASE | {"strip.cut"},
-    "shards": BASE,
+    "shards": BASE | {"write.durable"},
     "engine": {"errors"},
 }
 

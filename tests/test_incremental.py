@@ -19,8 +19,9 @@ import pipeline.build
 from pipeline import parts, stages
 from pipeline.build import build
 from pipeline.config import Config
+from pipeline.corpus.check import check
 from pipeline.read import source
-from tests.conftest import SEEDS
+from tests.conftest import ROOT, SEEDS
 from tests.test_build import digests, rows
 
 WORDS = [
@@ -219,30 +220,57 @@ def test_what_is_kept_is_small_and_belongs_to_the_last_build(folder: Path, tmp_p
     assert kept == {place.name for place in (tmp_path / "fresh" / ".work").iterdir()}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_killed_at_any_moment_the_next_build_is_that_of_an_undisturbed_one(
-    folder: Path, tmp_path: Path, workers: int
+BUILD = """
+import sys
+from pathlib import Path
+from pipeline.build import build
+from pipeline.config import Config
+from pipeline.corpus.check import check
+from pipeline.read import source
+source.SHARD_BYTES = 1_000
+build([sys.argv[1]], Path(sys.argv[2]), Config(workers=2), lambda *told: print(*told, flush=True))
+"""
+
+
+def killed_at(share: int, folder: Path, output: Path) -> dict[str, int]:
+    """Build in a process group that is killed at this share of its progress, in per cent: shards done by stage."""
+    told: list[list[str]] = []
+    lines = 1
+    with subprocess.Popen(
+        [sys.executable, "-c", BUILD, str(folder), str(output)],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        while len(told) < lines:
+            told.append(running.stdout.readline().split())
+            shards = int(told[0][2])
+            lines = round(3 * (1 + shards) * share / 100)  # three stages tell of their start and of each shard
+        os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == -signal.SIGKILL
+    return {"shards": shards} | {stage: int(done) for stage, done, _ in told}
+
+
+KILLED_AT = [pytest.param(share, marks=[] if share in (30, 60, 90) else pytest.mark.long) for share in range(5, 100, 5)]
+
+
+@pytest.mark.parametrize("share", KILLED_AT)
+def test_killed_on_its_way_the_next_build_is_that_of_an_undisturbed_one(
+    folder: Path, tmp_path: Path, worked: list[str], share: int
 ) -> None:
-    """Kill -9 again and again, a little later each time, over a corpus that is being rebuilt after a change."""
-    build([str(folder), str(SEEDS)], tmp_path / "out", Config(workers=1))
-    write_file(folder, "1", [article(90), article(40)])
-    command = [sys.executable, "-m", "pipeline", "build", str(folder), str(SEEDS), "-o", str(tmp_path / "out")]
-    begin = time.monotonic()
-    subprocess.run([*command, "--workers", "1", "--strict"], check=True, capture_output=True)
-    duration = time.monotonic() - begin
-    write_file(folder, "2", [article(91), article(41)])
-    for attempt in range(5):
-        with subprocess.Popen(
-            [*command, "--workers", str(workers)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as running:
-            time.sleep(duration * (0.3 + 0.15 * attempt))
-            os.killpg(running.pid, signal.SIGKILL)
-    again = build([str(folder), str(SEEDS)], tmp_path / "out", Config(workers=1)).corpus
-    fresh = build([str(folder), str(SEEDS)], tmp_path / "fresh", Config(workers=1)).corpus
-    assert digests(again) == digests(fresh)
+    """Kill -9 of all its processes: the former corpus is whole, what was finished is not done again, same bytes."""
+    former = digests(build([str(SEEDS)], tmp_path / "out", Config(workers=1)).corpus)
+    done = killed_at(share, folder, tmp_path / "out")
+    assert check(tmp_path / "out" / "corpus").ok
+    assert digests(tmp_path / "out" / "corpus") == former
+    worked.clear()
+    again = build([str(folder)], tmp_path / "out", Config(workers=1)).corpus
+    assert worked.count("read_shard") <= done["shards"] - done["read"]
+    assert worked.count("stripped") <= done["shards"] - done.get("strip", 0)
+    assert worked.count("make_part") <= done["shards"] - done.get("write", 0)
+    assert digests(again) == digests(build([str(folder)], tmp_path / "fresh", Config(workers=1)).corpus)
 
 
 def test_what_a_worker_died_on_is_tried_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,14 +73,13 @@ def _with_gaps(lines: Lines, removed: NDArray[np.intp]) -> tuple[NDArray[np.int6
     tail = last + 1 == lines.first[owner + 1]
     before, after = np.maximum(first - 1, 0), np.minimum(last + 1, len(lines) - 1)
     # How many bytes of blank lines lie on each side; they only have to tell the larger gap.
-    gap_before = np.maximum(lines.begin[first] - lines.stop[before], 0)
-    gap_after = np.maximum(lines.begin[after] - lines.stop[last], 0)
+    gap_before, gap_after = lines.begin[first] - lines.stop[before], lines.begin[after] - lines.stop[last]
 
     text_start, text_end = lines.base[owner], lines.base[owner + 1]
     takes_before = ~head & (tail | (gap_after > gap_before))
     run_start = np.where(takes_before, lines.stop[before], lines.begin[first])
-    # A text whose last line had no line break must not gain one.
-    open_end = tail & ~head & (lines.stop[last] == text_end) & ~_ends_with_break(lines, text_end)
+    # A text that did not end in a line break must not do so now.
+    open_end = tail & ~_ends_with_break(lines, text_end)
     run_start = np.where(open_end, _break_start(lines, before), run_start)
     run_end = np.where(takes_before, lines.stop[last], lines.begin[after])
     start[opens] = np.where(head, text_start, run_start)
@@ -89,15 +88,15 @@ def _with_gaps(lines: Lines, removed: NDArray[np.intp]) -> tuple[NDArray[np.int6
 
 
 def _ends_with_break(lines: Lines, text_end: NDArray[np.int64]) -> NDArray[np.bool_]:
-    last = lines.buffer[np.maximum(text_end - 1, 0)]
+    last = lines.buffer[text_end - 1]
     return (last == 0x0A) | (last == 0x0D)
 
 
 def _break_start(lines: Lines, line: NDArray[np.intp]) -> NDArray[np.int64]:
     """Where the line break of each line starts: one or two bytes before its stop."""
     stop = lines.stop[line]
-    pair = (lines.buffer[stop - 1] == 0x0A) & (lines.buffer[np.maximum(stop - 2, 0)] == 0x0D)
-    return stop - 1 - (pair & (stop - 2 >= lines.end[line]))
+    pair = (lines.buffer[stop - 1] == 0x0A) & (lines.buffer[stop - 2] == 0x0D)
+    return stop - 1 - pair
 
 
 def merge(whole: Spans, parts: Spans) -> Spans:
@@ -107,10 +106,10 @@ def merge(whole: Spans, parts: Spans) -> Spans:
         whole: spans as `line_spans` gives them.
         parts: ordered, disjoint, each within one line.
     """
-    if not len(parts):
-        return whole
+    if not len(parts) or not len(whole):
+        return whole if len(whole) else parts
     owner = np.searchsorted(whole.start, parts.start, side="right") - 1
-    inside = (owner >= 0) & (parts.end <= whole.end[np.maximum(owner, 0)]) if len(whole) else owner > 0
+    inside = (owner >= 0) & (parts.end <= whole.end[owner])
     # What is left of each split span: the piece before its first part, then the piece after each part.
     split = np.unique(owner[inside])
     untouched = np.ones(len(whole), dtype=bool)
@@ -183,7 +182,7 @@ def _clean_texts(
     kept = _concatenate(buffer, low, high)
     lost = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.bincount(spans.document, spans.end - spans.start, len(texts)).astype(np.int64), out=lost[1:])
-    return _strings(kept, base - base[0] - lost, texts)
+    return _strings(kept, base - lost, texts)
 
 
 def rebuild(clean: pa.StringArray, removed: pa.ListArray) -> pa.StringArray:
@@ -201,8 +200,8 @@ def rebuild(clean: pa.StringArray, removed: pa.ListArray) -> pa.StringArray:
     if removed.null_count:
         counts[np.asarray(removed.is_null())] = 0
     document = np.repeat(np.arange(len(clean)), counts)
-    start = flat.field("start").to_numpy(zero_copy_only=False)
-    length = flat.field("end").to_numpy(zero_copy_only=False) - start
+    start = flat.field("start").to_numpy()
+    length = flat.field("end").to_numpy() - start
     cut_buffer, cut_base = string_buffer(flat.field("text"))
     grown = np.zeros(len(clean) + 1, np.int64)
     np.cumsum(np.bincount(document, length, len(clean)).astype(np.int64), out=grown[1:])
@@ -222,7 +221,7 @@ def rebuild(clean: pa.StringArray, removed: pa.ListArray) -> pa.StringArray:
     spots = position[after_span] - 1
     pieces_low[spots] = cut_base[:-1] + len(buffer)
     pieces_high[spots] = cut_base[1:] + len(buffer)
-    return _strings(_concatenate(source, pieces_low, pieces_high), base - base[0] + grown, clean)
+    return _strings(_concatenate(source, pieces_low, pieces_high), base + grown, clean)
 
 
 def _concatenate(buffer: NDArray[np.uint8], low: NDArray[np.int64], high: NDArray[np.int64]) -> pa.Buffer:

@@ -171,11 +171,11 @@ def _without(lines: Lines, number: NDArray[np.intp], low: NDArray[np.int64], hig
 def _trim(
     buffer: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Move both ends of each range inwards to bytes that are not white space; empty where there is none."""
+    """Move both ends of each range, none of them empty, inwards to bytes that are no white space, if there are any."""
     if not len(buffer):
         return start, end
     # Only the bytes at both ends are looked at; nearly every line is trimmed after a step or two.
-    left = np.flatnonzero(start < end)
+    left = np.arange(len(start))  # no range is empty yet
     for _ in range(_STEPS):
         if not len(left):
             break
@@ -192,7 +192,7 @@ def _trim(
     if len(left) or len(right):
         ragged = np.zeros(len(start), np.bool_)
         ragged[left] = ragged[right] = True
-        _trim_far(solid_bytes(buffer), start, end, ragged & (start < end))
+        _trim_far(solid_bytes(buffer), start, end, ragged)
     return start, end
 
 

@@ -44,7 +44,8 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
+        # Arrow puts a sentence of its own in the place of the system's.
+        reason = os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
         advice = _ADVICE.get(error.errno or 0, "choose another output folder or try again")
         msg = f"cannot write {place}: {reason}; {advice}"
         raise WriteError(msg) from error

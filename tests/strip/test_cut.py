@@ -41,6 +41,13 @@ def cut_lines(text: str, gone: str) -> str:
         ("A\r\n\r\nX", "A"),
         ("A\rX\rB", "A\rB"),
         ("A\n\nX\n\nX\n\n\nB", "A\n\n\nB"),
+        ("A\n\n\nX\n\nB", "A\n\n\nB"),
+        ("A\n \nX\n\t\nB", "A\n \nB"),
+        ("A\rX\r", "A\r"),
+        ("A\nX\r\n\r\nB", "A\n\r\nB"),
+        ("A\nX", "A"),
+        ("A\n\nX\n  ", "A"),
+        ("A\nX\n  \n", "A\n"),
         ("  A  \n  X\n  B", "  A  \n  B"),
         ("X", ""),
         ("A", "A"),
@@ -120,6 +127,34 @@ def test_a_kept_line_stays_whole_and_in_order(case: Case) -> None:
         low, high = lines.first[document], lines.first[document + 1]
         kept = [lines.text(line).decode() for line in range(low, high) if not case[1][line]]
         assert [line.strip(BLANK) for line in LINE_BREAK.split(text or "") if line.strip(BLANK)] == kept
+
+
+@given(judged())
+def test_what_is_cut_are_the_lines_and_the_parts(case: Case) -> None:
+    """Each byte of a part is cut with the part's label, each other byte of a removed line with the line's, no more."""
+    texts = pa.array(case[0], pa.string())
+    whole, parts = spans_of(texts, case[1], []), spans_of(texts, [0] * len(case[1]), case[2])
+    expected = bytes_of(whole) | bytes_of(parts)
+    assert bytes_of(spans_of(texts, case[1], case[2])) == expected
+
+
+def bytes_of(spans: Spans) -> dict[int, tuple[float, ...]]:
+    """What is said of each byte that is cut; no byte twice."""
+    rows = list(zip(spans.document, spans.start, spans.end, spans.label, spans.score, strict=True))
+    said = [(byte, (row[0], row[3], row[4])) for row in rows for byte in range(row[1], row[2])]
+    assert len(said) == len(dict(said))
+    return dict(said)
+
+
+def test_many_texts_with_spans_at_their_edges_come_back() -> None:
+    """Spans that begin where a text begins or end where it ends belong to that text, among hundreds of others."""
+    texts = pa.array(["X\nbody\nX", "X", "body", "", "X\nX\nbody", None, "body\nX"] * 100)
+    lines = split_lines(texts)
+    label = np.array([lines.text(line) == b"X" for line in range(len(lines))], np.uint8)
+    spans = line_spans(lines, label, np.zeros(len(lines), np.int32), np.ones(len(lines), np.float32))
+    clean, removed = cut(texts, spans, [("model",)])
+    assert clean.to_pylist() == ["body", "", "body", "", "body", None, "body"] * 100
+    assert rebuild(clean, removed).to_pylist() == texts.to_pylist()
 
 
 @given(TEXTS)

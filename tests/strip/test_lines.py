@@ -17,7 +17,7 @@ LINE_BREAK = re.compile("\r\n|\n|\r")
 ZERO_WIDTH = "".join(map(chr, (*range(0x200B, 0x2010), 0x2060, 0xFEFF)))
 CONTROL = "".join(map(chr, (*range(0x21), 0x7F)))
 SPACES = CONTROL + ZERO_WIDTH + "\u00a0\u0085" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u3000"
-TEXTS = st.lists(st.one_of(st.none(), st.text(st.sampled_from("ab.é漢😀" + SPACES), max_size=40)), max_size=6)
+TEXTS = st.lists(st.one_of(st.none(), st.text(st.sampled_from("ab.!~é漢😀" + SPACES), max_size=40)), max_size=6)
 
 
 @given(TEXTS)
@@ -27,6 +27,14 @@ def test_lines_are_those_of_a_plain_split(texts: list[str | None]) -> None:
     found = [[lines.text(i).decode() for i in range(lines.first[d], lines.first[d + 1])] for d in range(len(texts))]
     plain = [[line for line in (raw.strip(SPACES) for raw in LINE_BREAK.split(text or "")) if line] for text in texts]
     assert found == plain
+
+
+@given(st.lists(st.text(st.sampled_from("ab \r\n"), max_size=20), max_size=4))
+def test_a_line_reaches_from_break_to_break(texts: list[str]) -> None:
+    """With its white space and its line break, of one byte or two, a line is what stood in the text."""
+    lines = split_lines(pa.array(texts, pa.string()))
+    found = [lines.buffer[low:high].tobytes().decode() for low, high in zip(lines.begin, lines.stop, strict=True)]
+    assert found == [line for text in texts for line in re.findall("[^\r\n]*(?:\r\n|\r|\n|$)", text) if line.strip()]
 
 
 @given(TEXTS)
