@@ -78,9 +78,9 @@ def worked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def noting(module: object, name: str) -> None:
         real: Callable[..., object] = getattr(module, name)
 
-        def note(*given: object) -> object:
+        def note(*given: object, **named: object) -> object:
             done.append(name)
-            return real(*given)
+            return real(*given, **named)
 
         monkeypatch.setattr(module, name, note)
 
