@@ -49,6 +49,7 @@ _CLASS: Final = bytes(
 # Signs beyond ASCII that are no letters, by first and second byte: general punctuation, Latin-1 signs, CJK punctuation.
 _SIGNS: Final = ((0xE2, 0x80, 3), (0xC2, None, 2), (0xE3, 0x80, 3))
 
+_ALL: Final = np.uint64((1 << 64) - 1)
 _KEEP: Final = np.array([(1 << (8 * size)) - 1 for size in range(9)], np.uint64)
 _LOWER: Final = np.uint64(0x2020202020202020)
 # Odd numbers of many bits, from the constants of xxHash and splitmix64.
@@ -95,35 +96,40 @@ _NOTHING: Final = np.uint64((1 << 64) - 1)
 
 def _lowest(buffer: NDArray[np.uint8], base: NDArray[np.int64]) -> NDArray[np.uint64]:
     """The smallest hash of each text in each range, uint64[texts, BINS]; `_NOTHING` where none is."""
-    document, hashes = _shingles(buffer, base)
     # Text, range and hash in one number: sorting brings each smallest hash to the front of its range.
-    packed = (document << np.uint64(64 - _DOCUMENT_BITS)) | (hashes >> np.uint64(_DOCUMENT_BITS))
+    packed = _shingles(buffer, base)
     packed.sort()
     place = packed >> np.uint64(_VALUE_BITS)
     opens = np.flatnonzero(np.concatenate([np.ones(min(1, len(place)), np.bool_), place[1:] != place[:-1]]))
+    if len(packed) and packed[-1] == _NOTHING:
+        opens = opens[:-1]
     result = np.full((len(base) - 1) * BINS, _NOTHING)
     result[place[opens].astype(np.int64)] = packed[opens] & np.uint64((1 << _VALUE_BITS) - 1)
     return result.reshape(-1, BINS)
 
 
-def _shingles(buffer: NDArray[np.uint8], base: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """The text and the hash of every shingle; a text of fewer words has one shingle of all of them."""
+def _shingles(buffer: NDArray[np.uint8], base: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The text and the hash of every shingle in one number, `_NOTHING` for words that are in no text together.
+
+    A text of fewer words has one shingle of all of them.
+    """
     begin, key = _words(buffer, base)
     first = np.searchsorted(begin, base)
     count = np.diff(first)
-    document = np.repeat(np.arange(len(count), dtype=np.uint64), count)
+    document = np.repeat(np.arange(len(count), dtype=np.uint64) << np.uint64(64 - _DOCUMENT_BITS), count)
     whole = max(len(key) - SHINGLE + 1, 0)
-    hashes = np.zeros(whole, np.uint64)
-    for offset in range(SHINGLE):
-        hashes += key[offset : offset + whole] * _MIX[offset]
-    inside = document[:whole] == document[SHINGLE - 1 :]
     short = np.flatnonzero((count > 0) & (count < SHINGLE))
-    alone = np.zeros(len(short), np.uint64)
+    hashes = np.zeros(whole + len(short), np.uint64)
+    for offset in range(SHINGLE):
+        hashes[:whole] += key[offset : offset + whole] * _MIX[offset]
     for offset in range(SHINGLE - 1):
         has = offset < count[short]
-        alone[has] += key[first[short[has]] + offset] * _MIX[offset]
-    hashes = _mixed(np.concatenate([hashes[inside], alone]))
-    return np.concatenate([document[:whole][inside], short.astype(np.uint64)]), hashes
+        hashes[whole:][has] += key[first[short[has]] + offset] * _MIX[offset]
+    hashes = _mixed(hashes) >> np.uint64(_DOCUMENT_BITS)
+    hashes[:whole] |= document[:whole]
+    hashes[whole:] |= short.astype(np.uint64) << np.uint64(64 - _DOCUMENT_BITS)
+    np.putmask(hashes[:whole], document[:whole] != document[SHINGLE - 1 :], _NOTHING)
+    return hashes
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -146,12 +152,16 @@ def _words(buffer: NDArray[np.uint8], base: NDArray[np.int64]) -> tuple[NDArray[
     eight = np.ndarray((len(buffer) + 9,), "<u8", padded.data, strides=(1,))
     eight = eight if sys.byteorder == "little" else eight.astype(np.uint64)
     size = end - begin
-    key = ((eight[begin] | _LOWER) & _KEEP[np.minimum(size, 8)]) * _MIX[1]
+    key = eight[begin]
+    key |= _LOWER
+    key &= _ALL >> (np.uint64(64) - np.uint64(8) * np.minimum(size, 8).astype(np.uint64))
+    key *= _MIX[1]
     long = np.flatnonzero(size > 8)
     key[long] ^= ((eight[begin[long] + 8] | _LOWER) & _KEEP[np.minimum(size[long] - 8, 8)]) * _MIX[2]
     longer = long[size[long] > 16]
     key[longer] ^= ((eight[end[longer] - 8] | _LOWER) + size[longer].astype(np.uint64)) * _MIX[3]
-    return begin, key ^ (key >> np.uint64(32))
+    key ^= key >> np.uint64(32)
+    return begin, key
 
 
 def _word_edges(buffer: NDArray[np.uint8], base: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -159,14 +169,14 @@ def _word_edges(buffer: NDArray[np.uint8], base: NDArray[np.int64]) -> tuple[NDA
     classes = _classes(buffer)
     letter = np.zeros(len(buffer) + 2, np.bool_)
     letter[1:-1] = classes
-    # Where a word may not go on from the byte before.
-    fresh = np.zeros(len(buffer) + 1, np.bool_)
-    fresh[base] = True
-    if _OPENS in classes.data.tobytes():
-        fresh[:-1] |= classes == _OPENS
-    opens = letter[1:-1] & (fresh[:-1] | ~letter[:-2])
-    closes = letter[1:-1] & (fresh[1:] | ~letter[2:])
-    return np.flatnonzero(opens), np.flatnonzero(closes) + 1
+    edges = np.flatnonzero(letter[1:] != letter[:-1])  # a word begins, it ends, the next begins …
+    # Where a word may not go on from the byte before one ends and one begins.
+    fresh = np.concatenate([base[1:-1], np.flatnonzero(classes == _OPENS)])
+    fresh = np.sort(fresh[letter[fresh] & letter[fresh + 1]])
+    fresh = fresh[np.flatnonzero(np.diff(fresh, prepend=-1))]
+    if len(fresh):
+        edges = np.sort(np.concatenate([edges, fresh, fresh]))
+    return edges[0::2], edges[1::2]
 
 
 def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:

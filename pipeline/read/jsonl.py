@@ -14,7 +14,6 @@ The exact way reads line by line with the standard library. It also teaches the 
 from __future__ import annotations
 
 import hashlib
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,8 +71,10 @@ def read(stream: Stream, part: Slice, config: Config) -> Iterator[pa.RecordBatch
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        yield from reader.read(block, lines, index)
-        index += len(lines)
+        for start in range(0, len(lines), BLOCK_LINES):
+            some = lines[start : start + BLOCK_LINES]
+            yield from reader.read(block if len(some) == len(lines) else b"\n".join(some), some, index)
+            index += len(some)
     if stream.fault:
         yield fault_row(part.file, index, stream.fault, raw=cut)
 
@@ -96,19 +97,21 @@ def _blocks(stream: Stream, longest: int) -> Iterator[bytes | _LongLine]:
     """Runs of whole lines; the last line may lack its break."""
     rest = b""
     while True:
-        data = rest + stream.read(BLOCK)
-        if len(data) < len(rest) + BLOCK:
-            yield from _pieces(data)
-            return
-        end = data.rfind(b"\n", len(rest)) + 1
+        data = stream.read(BLOCK)
+        end = data.rfind(b"\n") + 1 if len(data) == BLOCK else len(data)
         if end:
-            yield from _pieces(data[:end])
+            block = b"".join((rest, memoryview(data)[:end]))
             rest = data[end:]
-        elif len(data) > longest:
-            long_line, rest = _skip_line(stream, data)
-            yield long_line
+            yield block
         else:
-            rest = data
+            rest += data
+        if len(data) < BLOCK:
+            if rest:
+                yield rest
+            return
+        if not end and len(rest) > longest:
+            long_line, rest = _skip_line(stream, rest)
+            yield long_line
 
 
 def _without_cut(block: bytes) -> tuple[bytes, bytes | None]:
@@ -119,19 +122,6 @@ def _without_cut(block: bytes) -> tuple[bytes, bytes | None]:
     if not cut.strip() or isinstance(load_object(cut, None)[0], dict):
         return block, None
     return block[:end], cut
-
-
-def _pieces(data: bytes) -> Iterator[bytes]:
-    """The same lines in runs of at most `BLOCK_LINES`."""
-    if data.count(b"\n") <= BLOCK_LINES:
-        if data:
-            yield data
-        return
-    breaks = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == 0x0A)[BLOCK_LINES - 1 :: BLOCK_LINES] + 1
-    bounds = [0, *breaks.tolist(), len(data)]
-    for start, stop in itertools.pairwise(bounds):
-        if start < stop:
-            yield data[start:stop]
 
 
 def _skip_line(stream: Stream, data: bytes) -> tuple[_LongLine, bytes]:

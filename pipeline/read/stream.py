@@ -101,6 +101,7 @@ class Stream:
         self._raw: Any = None
         self._left = None if stop is None else stop - start
         self._rest = b""
+        self._wanted = 0
         self._pieces: Iterator[bytes] = iter(())
         try:
             self._raw = open_raw(root, path)
@@ -131,15 +132,16 @@ class Stream:
 
     def read(self, size: int) -> bytes:
         """The next `size` bytes; fewer at the end of the stream only, which a look at `fault` explains."""
-        parts = [self._rest]
+        parts = [self._rest] if self._rest else []
         have = len(self._rest)
         while have < size:
+            self._wanted = size - have
             piece = self._next()
             if not piece:
                 break
             parts.append(piece)
             have += len(piece)
-        data = b"".join(parts) if len(parts) > 1 else parts[0]
+        data = b"".join(parts)
         self._rest = data[size:]
         return data[:size] if self._rest else data
 
@@ -171,7 +173,8 @@ class Stream:
 
     def _plain(self) -> Iterator[bytes]:
         while self._left is None or self._left > 0:
-            piece = self._raw.read(_STEP * 4 if self._left is None else min(_STEP * 4, self._left))
+            size = max(self._wanted, _STEP * 4)  # all at once: nothing has to be put together
+            piece = self._raw.read(size if self._left is None else min(size, self._left))
             if not piece:
                 if self._left is not None:
                     msg = "the file is shorter than it was when the build began"

@@ -159,7 +159,7 @@ def _articles(lines: Lines) -> NDArray[np.uint64]:
     long = np.flatnonzero(lines.end - lines.start >= _TELLING_BYTES)
     signature = np.zeros(documents, np.uint64)
     if len(long):
-        capped = _hash(lines, long, np.zeros(len(long), np.uint64), most=MAX_BYTES)
+        capped = _hash(lines, long, np.zeros(len(long), np.uint64), most=_TELLING_BYTES)
         owner = lines.document[long]
         opens = np.flatnonzero(np.diff(owner, prepend=-1))
         signature[owner[opens]] = np.minimum.reduceat(capped, opens)
@@ -173,17 +173,26 @@ def _hash(
     padded = np.concatenate([lines.buffer, np.zeros(_STEP, np.uint8)])
     words = np.ndarray((len(padded) - _STEP + 1,), "<u8", padded, strides=(1,))
     length = np.minimum(lines.end[chosen] - lines.start[chosen], most)
-    start = lines.start[chosen]
-    value = (seed ^ _SEED) + length.astype(np.uint64)
+    # The longest first: the lines that have bytes at an offset are then the first so many, and no index is needed.
+    order = np.argsort((most - length).astype(np.uint16), kind="stable")
+    start, length = lines.start[chosen][order], length[order]
+    longer = np.searchsorted(
+        -length, -np.arange(most + _STEP + 1), side="left"
+    )  # how many have more bytes than so many
+    value = (seed[order] ^ _SEED) + length.astype(np.uint64)
     for offset in range(0, most, _STEP):
-        open_rows = np.flatnonzero(length > offset)
-        if not len(open_rows):
+        whole, some = int(longer[offset + _STEP - 1]), int(longer[offset])
+        if not some:
             break
-        left = np.minimum(length[open_rows] - offset, _STEP).astype(np.uint64)
-        word = words[start[open_rows] + offset] & _MASKS[left]
-        mixed = (value[open_rows] ^ word) * _PRIME
-        value[open_rows] = mixed ^ (mixed >> np.uint64(29))
-    return value * _PRIME
+        word = words[start[:some] + offset]
+        word[whole:] &= _MASKS[length[whole:some] - offset]
+        mixed = value[:some]
+        mixed ^= word
+        mixed *= _PRIME
+        mixed ^= mixed >> np.uint64(29)
+    result = np.empty_like(value)
+    result[order] = value * _PRIME
+    return result
 
 
 # The low `n` bytes of a little-endian word, for n from 0 to 8.
