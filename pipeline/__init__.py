@@ -64,14 +64,21 @@ def _load(name: str) -> Any:
     return getattr(import_module(_HOMES[name]), name)
 
 
-class _CallableModule(ModuleType):
+class _Named(ModuleType):
+    """A module that travels by its name, so that a function of a user's script that mentions it can go to a worker."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return import_module, (self.__name__,)
+
+
+class _CallableModule(_Named):
     """A module such as `pipeline.build`, which the API offers as a function too: its call is that function's."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         return _load(self.__name__.rpartition(".")[2])(*arguments, **options)
 
 
-class _Package(ModuleType):
+class _Package(_Named):
     """The package: importing one of its modules binds the module's name here, and must not hide the function."""
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -10,30 +10,31 @@ from typing import Final
 
 import pyarrow as pa
 
+# What each label stands for.
+LABEL_MEANINGS: Final = {
+    "newsletter": "requests to sign up for a newsletter or for alerts",
+    "donation": "appeals for money, with their buttons and forms",
+    "subscription": "paywalls, offers of a subscription, requests to sign in",
+    "related": "links to other stories, lists of them and their headings",
+    "caption": "captions and credits of pictures",
+    "disclaimer": "notes on opinions, liability, sponsors, and how a text was made",
+    "share": "share buttons and requests to follow the publication",
+    "comments": "readers' comments, their widgets and rules",
+    "advert": "marks of advertisements and what is sold beside a story",
+    "copyright": "notices of copyright and rights",
+    "consent": "notices on cookies and privacy, consent to them",
+    "navigation": "menus, tags, breadcrumbs, and the controls of players and galleries",
+    "author_bio": "notes on the author",
+    "app_promo": "requests to get the publication's app",
+    "event_promo": "the publication's events, programmes and podcasts",
+    "contact": "how to reach the newsroom: tips, corrections, addresses",
+    "other": "boilerplate of another kind",
+    "title": "the headline",
+    "byline": "the line that names the author",
+    "published": "the line that says when the article appeared or was changed",
+}
 # The index of a label is its code in the arrays of the strip stage; code 0 keeps the line.
-LABELS: Final = (
-    "",
-    "newsletter",
-    "donation",
-    "subscription",
-    "related",
-    "caption",
-    "disclaimer",
-    "share",
-    "comments",
-    "advert",
-    "copyright",
-    "consent",
-    "navigation",
-    "author_bio",
-    "app_promo",
-    "event_promo",
-    "contact",
-    "other",
-    "title",
-    "byline",
-    "published",
-)
+LABELS: Final = ("", *LABEL_MEANINGS)
 # Labels whose text moves to a column of its own.
 MOVED_LABELS: Final = ("title", "caption", "byline", "published")
 

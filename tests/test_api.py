@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,14 @@ def test_rules_of_ones_own_are_used(tmp_path: Path) -> None:
     assert "Ferry" in pipeline.clean(text).text
     for rules in (str(tmp_path), tmp_path, [tmp_path]):
         assert "Ferry" not in pipeline.clean(text, rules=rules).text
+
+
+def test_the_package_can_be_sent_to_a_worker() -> None:
+    """A user's function that mentions the package travels to other processes: modules go by their names."""
+    import pipeline.build as module
+
+    for sent in (pipeline, module):
+        assert pickle.loads(pickle.dumps(sent)) is sent
 
 
 def test_a_wrong_argument_is_a_value_error() -> None:

@@ -21,6 +21,7 @@ from pipeline.build import build
 from pipeline.cli import main
 from pipeline.config import Config
 from tests.conftest import ROOT, SEEDS
+from tests.reference import PAGES as GENERATED
 
 REFERENCE = ROOT / "docs" / "cli.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -71,6 +72,15 @@ def test_the_command_reference_is_that_of_the_program() -> None:
     if UPDATE:
         REFERENCE.write_text(reference(), encoding="utf-8")
     assert REFERENCE.read_text(encoding="utf-8") == reference()
+
+
+@pytest.mark.parametrize("page", GENERATED)
+def test_a_reference_page_is_that_of_the_code(page: str) -> None:
+    """docs/reference/ holds the settings, tables, codes and functions that the code has."""
+    file = ROOT / "docs" / "reference" / page
+    if UPDATE:
+        file.write_text(GENERATED[page](), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == GENERATED[page]()
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -124,12 +124,24 @@ class Browser:
 
     def open(self, page: Path) -> None:
         """Open a page from the disk and wait until it is loaded."""
+        self.visit(page.as_uri())
+
+    def visit(self, url: str) -> None:
+        """Open a page and wait until it is loaded."""
         self.events.clear()
-        self.send("Page.navigate", url=page.as_uri())
+        self.send("Page.navigate", url=url)
         until = time.monotonic() + PATIENCE
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             assert time.monotonic() < until, "the page does not load"
             self._next()
+
+    def until(self, script: str) -> Any:
+        """The value of a JavaScript expression as soon as it is true."""
+        end = time.monotonic() + PATIENCE
+        while not (value := self.run(script)):
+            assert time.monotonic() < end, f"{script} stays {value}"
+            time.sleep(0.05)
+        return value
 
     def run(self, script: str) -> Any:
         """The value of a JavaScript expression in the page."""

@@ -1,0 +1,162 @@
+"""The tutorial and the how-to pages do what they say: every block is run in the order of the page.
+
+- A `sh` or `python` block is run; a `text` block right after it is what it prints, where `…` stands for anything.
+- A block after `<!-- file: NAME -->` is a file that the reader makes.
+- A block after `<!-- not run: REASON -->` is left out, one after `<!-- install -->` is for a machine of its own.
+- A page with `<!-- needs: NAME -->` is skipped where that library is missing.
+
+`UPDATE_DOCS=1` writes what is printed into the pages.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pipeline.build import build
+from pipeline.config import Config
+from tests.conftest import ROOT, SEEDS
+
+DOCS = ROOT / "docs"
+TUTORIAL = DOCS / "tutorial.md"
+PAGES = [TUTORIAL, *sorted((DOCS / "how-to").glob("*.md"))]
+UPDATE = bool(os.environ.get("UPDATE_DOCS"))
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<note>[^\n]+) -->\n)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+INSTALLS = "install"
+# What a page runs as Python sees what its earlier blocks have made, without what they have printed.
+PYTHON = """\
+import contextlib, io, sys
+names = {{"__name__": "__main__"}}
+with contextlib.redirect_stdout(io.StringIO()):
+    exec({before!r}, names)
+exec({now!r}, names)
+"""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block: its language, its text, what a note before it says, where its text lies in the page."""
+
+    language: str
+    body: str
+    note: str
+    start: int
+    end: int
+
+
+def blocks(text: str) -> list[Block]:
+    """The code blocks of a page."""
+    return [
+        Block(found["language"], found["body"], found["note"] or "", *found.span("body"))
+        for found in BLOCK.finditer(text)
+    ]
+
+
+def programs(folder: Path) -> str:
+    """A search path on which `pipeline` is the one of this checkout, and `python` the one that runs the tests."""
+    folder.mkdir()
+    for name, command in (("pipeline", f"{sys.executable} -m pipeline"), ("python", sys.executable)):
+        (folder / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (folder / name).chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def printed(text: str, folder: Path, path: str, *, install: bool = False) -> Iterator[tuple[Block, str, Block | None]]:
+    """Run the blocks of a page in a folder; each with what it printed, and the block that says what it should."""
+    found = blocks(text)
+    followers = {
+        one.start: two for one, two in pairwise(found) if not text[one.end : two.start].split("```")[1].strip()
+    }
+    before = ""
+    for block in found:
+        kind, _, words = block.note.partition(": ")
+        if kind == "file":
+            file = folder / words
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.body, encoding="utf-8")
+        if kind in ("file", "not run") or (kind == INSTALLS and not install) or block.language not in ("sh", "python"):
+            continue
+        if block.language == "sh":
+            command = ["bash", "-euo", "pipefail", "-c", block.body]
+        else:
+            command = ["python", "-c", PYTHON.format(before=before, now=block.body)]
+            before += block.body
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": "" if install else str(ROOT), "COLUMNS": "110"}
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, f"{block.body}\n{done.stdout}\n{done.stderr}"
+        follower = followers.get(block.start)
+        yield block, done.stdout, follower if follower and follower.language == "text" and not follower.note else None
+
+
+def fits(expected: str, actual: str) -> bool:
+    """Whether a page shows what was printed; `…` stands for anything."""
+    pattern = ".*".join(map(re.escape, "\n".join(map(str.rstrip, expected.strip().splitlines())).split("…")))
+    shown = "\n".join(map(str.rstrip, actual.strip().splitlines()))
+    return re.fullmatch(pattern, shown, re.DOTALL) is not None
+
+
+@pytest.fixture(scope="module")
+def seeds_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a build of the seeds."""
+    output = tmp_path_factory.mktemp("built") / "output"
+    build([str(SEEDS)], output, Config(workers=1))
+    return output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_does_what_it_says(page: Path, tmp_path: Path, seeds_corpus: Path) -> None:
+    """Every block of the page runs and prints what stands below it."""
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"^<!-- needs: (\w+) -->", text, re.MULTILINE):
+        if not importlib.util.find_spec(name):
+            pytest.skip(f"the page needs {name}")
+    folder = tmp_path / "here"
+    folder.mkdir()
+    shutil.copytree(SEEDS, folder / "seeds")
+    if page != TUTORIAL:
+        shutil.copytree(seeds_corpus, folder / "output", symlinks=True)
+    wrong = []
+    for block, output, expected in printed(text, folder, programs(tmp_path / "bin")):
+        if expected is not None and not fits(expected.body, output):
+            wrong.append((block.body, output, expected))
+    if UPDATE:
+        for _, output, expected in reversed(wrong):
+            lines = "".join(line.rstrip() + "\n" for line in output.rstrip().splitlines())
+            text = text[: expected.start] + lines + text[expected.end :]
+        page.write_text(text, encoding="utf-8")
+    else:
+        assert [(body, output) for body, output, _ in wrong] == []
+
+
+@pytest.mark.long
+def test_the_tutorial_on_a_fresh_machine_takes_less_than_five_minutes(tmp_path: Path) -> None:
+    """From an empty environment to a loaded corpus: installed, built, checked, loaded, in the time it promises."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if files.returncode:
+        pytest.skip("this is no checkout")
+    folder = tmp_path / "checkout"
+    for name in filter(None, files.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    begun = time.monotonic()
+    text = TUTORIAL.read_text(encoding="utf-8")
+    path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    for block, output, expected in printed(text, folder, path, install=True):
+        assert expected is None or fits(expected.body, output), block.body
+    assert time.monotonic() - begun < 300
