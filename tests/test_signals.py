@@ -94,7 +94,7 @@ def reference(text: str) -> dict[str, float]:
         "gopher_mean_word_length": sum(map(len, words)) / count,
         "gopher_hashes_per_word": text.count("#") / count,
         "gopher_ellipses_per_word": len(re.findall(r"\.{3,}|…", text)) / count,
-        "gopher_bullet_lines": sum(line[0] in BULLETS or words_of(line)[0] in "*-" for line in lines) / rows,
+        "gopher_bullet_lines": sum(line[0] in BULLETS or words_of(line)[0] in ("*", "-") for line in lines) / rows,
         "gopher_ellipsis_lines": sum(line.endswith(("...", "…")) for line in lines) / rows,
         "gopher_alphabetic_words": sum(any(map(is_letter, word)) for word in words) / count,
         "gopher_stop_words": sum(any(word.lower() == stop and word.isascii() for word in words) for stop in STOP_WORDS),
