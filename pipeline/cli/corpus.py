@@ -11,7 +11,7 @@ import click
 
 from pipeline.cli.options import JSON, Folder
 from pipeline.cli.program import main
-from pipeline.cli.show import VISIBLE, echo_json, show_line, working
+from pipeline.cli.show import VISIBLE, echo_json, show_line, show_table, working
 from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
@@ -102,6 +102,40 @@ def check(corpus: Path, *, as_json: bool) -> None:
         click.echo(f"{'sound' if report.ok else 'DAMAGED'}: {report.files} files, {report.size} bytes; {rows}")
     if not report.ok:
         click.get_current_context().exit(1)
+
+
+@main.command()
+@click.argument("corpus", type=Folder())
+@click.option(
+    "--by", type=click.Choice(["source", "language"]), default="source", show_default=True, help="What to tell apart."
+)
+@click.option("--top", type=click.IntRange(min=1), default=40, show_default=True, help="How many rows to show.")
+@JSON
+def stats(corpus: Path, *, by: str, top: int, as_json: bool) -> None:
+    """Show what became of the records of each source, or of each language, those with most records first.
+
+    They stand in the manifest, up to a thousand of each; the tables themselves have all of them.
+    """
+    from pipeline.corpus.stats import stats_of
+
+    found = stats_of(corpus, by)
+    if as_json:
+        rows = [{**group._asdict(), "removed_ratio": round(group.removed_ratio, 4)} for group in found.groups]
+        echo_json({by: rows, "others": found.others})
+        return
+    cells = [
+        [
+            group.name or "(unknown)",
+            *(f"{number:,}" for number in (group.documents, group.words)),
+            f"{group.removed_ratio:.1%}",
+            *(f"{number:,}" for number in (group.duplicates, group.quarantine)),
+        ]
+        for group in found.groups[:top]
+    ]
+    show_table([by, "documents", "words", "removed", "duplicates", "quarantine"], cells, numbers=5)
+    others = max(len(found.groups) - top, 0) + found.others
+    if others:
+        click.echo(f"and {others:,} more")
 
 
 @main.command()

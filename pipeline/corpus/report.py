@@ -48,6 +48,8 @@ def _facts(corpus: Corpus) -> Facts:
         for documents, removed in part:
             told.add(documents, removed)
         facts.add_part(told.table())
+    for batch in corpus.batches("duplicates"):
+        facts.add_duplicates(batch)
     for batch in corpus.batches("quarantine"):
         facts.add_quarantine(batch)
     return facts

@@ -7,7 +7,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.config import LANGUAGE
 from pipeline.records import DUPLICATE_REASONS, QUARANTINE_REASONS, TABLES, tables
+from pipeline.write.groups import Group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +23,7 @@ ABOUT: Final = {
     "duplicates": "records that repeat another one, with their input text",
     "quarantine": "records that could not become documents, each with the reason, enough to try them again",
 }
+LANGUAGES: Final = 30  # are listed at most
 # The Hub knows languages by ISO 639 codes; only the first subtag of a BCP 47 tag is one.
 _ISO_639 = re.compile(r"[a-z]{2,3}(?=-|$)")
 _SIZES: Final = (
@@ -110,6 +113,7 @@ def _body(content: Mapping[str, Any]) -> list[str]:
         *_tables(content),
         *_loading(),
         *_counted("What was removed, by label", "label", ("spans", "removed_bytes"), counts),
+        *_languages_counted(content["groups"]["language"]),
         *_reasons("duplicates", DUPLICATE_REASONS, counts),
         *_reasons("quarantine", QUARANTINE_REASONS, counts),
         f"Made by news-corpus-pipeline {content['versions'].get('pipeline', '')}. `manifest.json` has the inputs, the",
@@ -166,6 +170,27 @@ def _counted(title: str, key: str, columns: tuple[str, ...], counts: Mapping[str
         "",
         *_table(header, ((f"`{name}`", *(f"{counts[column].get(name, 0):,}" for column in columns)) for name in names)),
     ]
+
+
+def _languages_counted(groups: Mapping[str, Any]) -> list[str]:
+    """The languages with most records; a tag that is none came with a record and has no place here."""
+    counted = [Group(*values) for values in groups["largest"]]
+    valid = [group for group in counted if group.name is None or LANGUAGE.fullmatch(group.name)]
+    if not any(group.name for group in valid):
+        return []
+    header = ("language", "documents", "words", "removed", "duplicates", "quarantine")
+    rows = (
+        (
+            f"`{group.name}`" if group.name else "unknown",
+            f"{group.documents:,}",
+            f"{group.words:,}",
+            f"{group.removed_ratio:.1%}",
+            f"{group.duplicates:,}",
+            f"{group.quarantine:,}",
+        )
+        for group in valid[:LANGUAGES]
+    )
+    return ["## Languages", "", *_table(header, rows)]
 
 
 def _reasons(table: str, meaning: Mapping[str, str], counts: Mapping[str, Any]) -> list[str]:

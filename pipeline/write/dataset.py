@@ -75,6 +75,7 @@ def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int, *, 
                 files[table].add(rows)
             counts += count(batch.num_rows, routed)
             told.add(routed["documents"], _removed(batch))
+            told.add_duplicates(routed["duplicates"])
             told.add_quarantine(routed["quarantine"])
     with writing(folder):
         new_folder(folder / facts.FOLDER)
@@ -133,7 +134,9 @@ def finish(
             "skipped": dict(skipped),
             "versions": {"pyarrow": pa.__version__} | dict(versions),
         }
-        for name, data in _pages(content, files, facts.collect(_parts(folder / facts.FOLDER))).items():
+        told = facts.collect(_parts(folder / facts.FOLDER))
+        content["groups"] = {name: groups.largest() for name, groups in told.groups.items()}
+        for name, data in _pages(content, files, told).items():
             _write(folder / name, data)
             files[name] = _describe(folder / name)
         remove(folder / facts.FOLDER)

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.write.groups import Group, Groups
 from pipeline.write.samples import SAMPLES, Pools, choose
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _KEY: Final = b"facts"
 
 EACH_REASON: Final = 12  # of the records in quarantine
 LINE_CHARACTERS: Final = 200  # removed lines that agree so far are counted as one
-# Over so many different lines or sources the rarest are forgotten, or counted as others.
+# Over so many different lines the rarest are forgotten.
 COUNTED: Final = 200_000
 REMEMBERED: Final = 20_000
 # So many lines a part tells the whole: what is among the first hundred of a corpus is among the first thousands of a
@@ -41,7 +42,6 @@ _STEP: Final = 10_000
 
 _QUARANTINE_COLUMNS: Final = ("id", "source", "reason", "detail", "origin")
 
-Source = tuple[str | None, int, int, int]
 Line = tuple[str, str, int]
 
 
@@ -65,13 +65,16 @@ class Document:
 class Facts:
     """What the report shows beside the counts of the manifest, of a part or of a whole dataset.
 
-    Memory: the samples, and `COUNTED` lines and sources.
+    Memory: the samples, `COUNTED` lines, and as many sources and languages.
+
+    Attributes:
+        groups: what became of the records by `source` and by `language`.
     """
 
     def __init__(self) -> None:
         self._rows = 0
         self._lines = _Lines()
-        self._sources = _Sources()
+        self.groups = {"source": Groups(), "language": Groups()}
         self._quarantine: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._pools = Pools()
         self._samples = SAMPLES.empty_table()
@@ -93,18 +96,33 @@ class Facts:
             self._rows += count
             if self._rows % _STEP == 0:
                 self._lines.forget()
-                self._sources.forget()
+                for groups in self.groups.values():
+                    groups.forget()
 
     def _add(self, documents: pa.RecordBatch, removed: pa.ListArray) -> None:
         spans = removed.flatten()
         self._lines.add(spans.field("label"), spans.field("text"))
-        kept = np.asarray(pc.binary_length(documents["text"])).astype(np.int64)
-        ratio = np.asarray(pc.fill_null(documents["removed_ratio"], 0)).astype(np.float64)
-        self._sources.add(documents["source"], kept, np.rint(kept * ratio / np.maximum(1 - ratio, 1e-9)))
+        size = np.asarray(spans.field("end")) - np.asarray(spans.field("start"))
+        figures = {
+            "documents": np.ones(documents.num_rows, np.int64),
+            "words": np.asarray(documents["word_count"]),
+            "text_bytes": np.asarray(pc.binary_length(documents["text"])),
+            "removed_bytes": np.bincount(np.asarray(pc.list_parent_indices(removed)), size, documents.num_rows),
+        }
+        self._count(documents, figures)
         self._take(*choose(documents, removed))
 
+    def _count(self, rows: pa.RecordBatch, figures: dict[str, NDArray[Any]]) -> None:
+        for column, groups in self.groups.items():
+            groups.add(rows[column], figures)
+
+    def add_duplicates(self, rows: pa.RecordBatch) -> None:
+        """Gather records that are duplicates, rows of `records.DUPLICATES`."""
+        self._count(rows, {"duplicates": np.ones(rows.num_rows, np.int64)})
+
     def add_quarantine(self, rows: pa.RecordBatch) -> None:
-        """Gather records in quarantine, rows of `records.QUARANTINE`."""
+        """Gather records in quarantine, rows of `records.QUARANTINED`."""
+        self._count(rows, {"quarantine": np.ones(rows.num_rows, np.int64)})
         for row in rows.select(list(_QUARANTINE_COLUMNS)).to_pylist():
             shown = self._quarantine[row["reason"]]
             if len(shown) < EACH_REASON:
@@ -121,8 +139,7 @@ class Facts:
         """The facts of a part: its samples, and all else beside them as JSON."""
         content = {
             "lines": self._lines.most_often(PART_LINES),
-            "sources": self._sources.ordered(),
-            "other_sources": self._sources.forgotten,
+            "groups": {name: [groups.ordered(), groups.forgotten] for name, groups in self.groups.items()},
             "quarantine": self._quarantine,
             "pools": self._pools.to_json(),
         }
@@ -133,22 +150,23 @@ class Facts:
         content = json.loads(part.schema.metadata[_KEY])
         self._lines.add_counted(content["lines"])
         self._lines.forget()
-        self._sources.add_counted(content["sources"], content["other_sources"])
-        self._sources.forget()
+        for name, counted in content["groups"].items():
+            self.groups[name].add_counted(*counted)
+            self.groups[name].forget()
         for reason, rows in content["quarantine"].items():
             self._quarantine[reason] = [*self._quarantine[reason], *rows][:EACH_REASON]
         self._take(part.replace_schema_metadata(None), Pools.from_json(content["pools"]))
 
     # Shown
 
-    def sources(self, number: int) -> tuple[list[Source], int]:
-        """Name (None: unknown), documents, bytes kept and removed of each source; how many others there are.
+    def sources(self, number: int) -> tuple[list[Group], int]:
+        """The sources that lost most bytes, and how many others there are.
 
         Args:
-            number: how many sources to give at most; what lost most bytes comes first.
+            number: how many sources to give at most.
         """
-        ordered = self._sources.ordered()
-        return ordered[:number], max(len(ordered) - number, 0) + self._sources.forgotten
+        ordered = self.groups["source"].ordered()
+        return ordered[:number], max(len(ordered) - number, 0) + self.groups["source"].forgotten
 
     def lines(self, number: int) -> list[Line]:
         """Label, text and number of the lines that were removed most often, more than once each."""
@@ -231,42 +249,3 @@ class _Lines:
     def _summed(table: pa.Table) -> pa.Table:
         summed = table.group_by(["label", "line"], use_threads=False).aggregate([("count", "sum")])
         return summed.select(["label", "line", "count_sum"]).rename_columns(["label", "line", "count"])
-
-
-class _Sources:
-    """Documents, bytes kept and bytes removed of each source.
-
-    Attributes:
-        forgotten: how many sources were, at least.
-    """
-
-    def __init__(self) -> None:
-        self._known: dict[str | None, tuple[int, int, int]] = {}
-        self.forgotten = 0
-
-    def add(self, sources: pa.Array, kept: NDArray[np.int64], removed: NDArray[np.float64]) -> None:
-        """Count documents."""
-        table = pa.table({"source": sources, "kept": kept, "removed": removed.astype(np.int64)})
-        summed = table.group_by("source", use_threads=False).aggregate(
-            [([], "count_all"), ("kept", "sum"), ("removed", "sum")]
-        )
-        columns = (summed[name].to_pylist() for name in ("source", "count_all", "kept_sum", "removed_sum"))
-        self.add_counted(list(zip(*columns, strict=True)))
-
-    def add_counted(self, sources: Sequence[Source], forgotten: int = 0) -> None:
-        """Count sources that were counted already."""
-        self.forgotten += forgotten
-        for name, *numbers in sources:
-            known = self._known.get(name, (0, 0, 0))
-            self._known[name] = (known[0] + numbers[0], known[1] + numbers[1], known[2] + numbers[2])
-
-    def forget(self) -> None:
-        """Let go of those that lost least when there are too many."""
-        if len(self._known) > COUNTED:
-            self.forgotten += len(self._known) - REMEMBERED
-            self._known = {name: numbers for name, *numbers in self.ordered()[:REMEMBERED]}  # type: ignore[misc]
-
-    def ordered(self) -> list[Source]:
-        """The sources, what lost most bytes first."""
-        rows = [(name, *numbers) for name, numbers in self._known.items()]
-        return sorted(rows, key=lambda row: (-row[3], -row[1], row[0] or ""))

@@ -144,7 +144,9 @@ function bars() {
     const name = source.name === null ? "(unknown source)" : source.name;
     const whole = source.kept + source.removed;
     const chosen = shown.has(source.name) ? () => choose({ source: source.name === null ? "\u0000" : source.name }) : null;
-    bar(sources, name, "advert", shares[index], top, [percent(source.removed, whole), count(source.documents, "document", "documents")], chosen);
+    const aside = [[source.duplicates, "duplicate", "duplicates"], [source.quarantine, "in quarantine", "in quarantine"]];
+    const fates = [count(source.documents, "document", "documents"), ...aside.filter(([number]) => number).map((one) => count(...one))];
+    bar(sources, name, "advert", shares[index], top, [percent(source.removed, whole), fates.join(", ")], chosen);
   });
   $("by-source").append(data.sources.length ? sources : make("p", { class: "empty", text: "No documents." }));
   if (data.other_sources) $("by-source").append(make("p", { class: "note", text: "and " + count(data.other_sources, "other source", "other sources") }));

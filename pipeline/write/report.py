@@ -96,8 +96,16 @@ def _data(content: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
             if counts["spans"].get(name)
         ],
         "sources": [
-            {"name": _short(name), "documents": documents, "kept": kept, "removed": removed}
-            for name, documents, kept, removed in sources
+            {
+                "name": _short(source.name),
+                "documents": source.documents,
+                "words": source.words,
+                "kept": source.text_bytes,
+                "removed": source.removed_bytes,
+                "duplicates": source.duplicates,
+                "quarantine": source.quarantine,
+            }
+            for source in sources
         ],
         "other_sources": other_sources,
         "lines": [{"label": label, "text": text, "count": count} for label, text, count in facts.lines(LINES)],
