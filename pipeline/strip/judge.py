@@ -37,7 +37,7 @@ _REPEATED: Final = 3.0
 # speaks against it or next to a line that a rule takes.
 _FIRST_LINE: Final = 1.0
 _WEAK_RULE: Final = -1.0
-_BESIDE_RULED: Final = -0.75
+_BESIDE_RULED: Final = -0.4
 
 # Where nothing goes for sure, neither by a rule nor by this much more than the threshold, a line needs more.
 _LONE: Final = 1.0
