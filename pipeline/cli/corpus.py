@@ -1,4 +1,4 @@
-"""The commands that read a published corpus: restore, check, report, why, diff."""
+"""The commands that read a published corpus: restore, check, report, push, why, diff."""
 
 from __future__ import annotations
 
@@ -152,6 +152,28 @@ def report(corpus: Path, output: Path) -> None:
     with working(f"reading {corpus}"):
         write_report(corpus, output)
     click.echo(f"report: {output}")
+
+
+@main.command()
+@click.argument("corpus", type=Folder())
+@click.argument("uri")
+@JSON
+def push(corpus: Path, uri: str, *, as_json: bool) -> None:
+    """Copy a published corpus to a folder of another filesystem: s3://, gs://, hdfs://, file://, fsspec+…://.
+
+    Every file is read back and compared, and the manifest goes last: a reader finds the whole corpus there, or none.
+    What is there already is not sent again; another corpus is never overwritten.
+    """
+    from pipeline.corpus.push import push as run_push
+
+    with working(f"pushing {corpus}"):
+        pushed = run_push(corpus, uri)
+    if as_json:
+        echo_json({"uri": pushed.uri, "files": pushed.files, "bytes": pushed.size, "sent": pushed.sent})
+    else:
+        click.echo(
+            f"{pushed.uri}: {pushed.files} files, {pushed.size} bytes, {pushed.sent} of them sent now; all compared"
+        )
 
 
 @main.command()

@@ -223,7 +223,7 @@ def _search_uri(given: str, search: _Search) -> None:
 
     from pipeline.read.stream import filesystem
 
-    public = _public(given)
+    public = without_keys(given)
     try:
         system, path = filesystem(given)
         if isinstance(system, pafs.LocalFileSystem):
@@ -257,10 +257,10 @@ def _add_remote(entries: Iterable[Any], base: str, public: str, root: str, searc
             search.skip(uri, _suffix(entry.base_name))
 
 
-def _public(uri: str) -> str:
+def without_keys(uri: str) -> str:
     """A URI without user, password, port options and query.
 
-    >>> _public("s3://key:secret@news/2026/a.jsonl?endpoint_override=localhost:9000")
+    >>> without_keys("s3://key:secret@news/2026/a.jsonl?endpoint_override=localhost:9000")
     's3://news/2026/a.jsonl'
     """
     parts = urlsplit(uri)
