@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline import dedupe, parts, shards
 from pipeline.engine import blame_by_halves
 from pipeline.language import library_version, tell_languages
-from pipeline.read import Shard, read_shard
+from pipeline.read import ONE_RECORD, Shard, read_shard
 from pipeline.records import RECORDS
 from pipeline.retry import LastBuild
 from pipeline.signals import measure
@@ -92,7 +92,7 @@ class ShardTask:
         read_key: of everything the shard's records depend on.
         strip_key: of everything its stripped records depend on.
         source: what to read.
-        rows: only these rows [low, high), when a guilty record is looked for.
+        rows: only these rows (of reading: these slices) [low, high), when a guilty record is looked for.
         guilty: rows that killed a worker and are set aside.
         templates: keys of the template lines that occur in it, once they are known.
         lasting: the keys tell all of its content, so what is made of it can serve the next build.
@@ -149,6 +149,10 @@ class ReadStep:
 
     def __call__(self, task: ShardTask) -> None:
         """Writes the shard `sightings`, and the shard `read` for the next stage."""
+        if task.rows is not None and isinstance(task.source, Shard):  # to see whether its files kill the worker
+            for _ in _sighted(read_shard(task.source, self.config), []):
+                pass
+            return
         if shards.is_finished(task.file("sightings")):
             return
         seen: list[pa.RecordBatch] = []
@@ -156,9 +160,21 @@ class ReadStep:
         shards.write_shard(task.file("sightings"), seen, SIGHTINGS)
 
     def blame(self, task: ShardTask, dies: Callable[[ShardTask], bool]) -> ShardTask:
-        """A reader works on bytes, not on records: nothing smaller than the shard to blame."""
-        del dies
-        return task
+        """Find the files that kill a worker; of those that hold many records none is known yet, and none is blamed."""
+        if isinstance(task.source, LastBuild):
+            return task
+        source = task.source
+
+        def kills(low: int, high: int) -> bool:
+            few = dataclasses.replace(source, slices=source.slices[low:high])
+            return dies(dataclasses.replace(task, source=few, rows=(low, high)))
+
+        guilty = blame_by_halves(len(source.slices), kills)
+        slices = tuple(
+            dataclasses.replace(part, deadly=number in guilty and part.file.kind in ONE_RECORD)
+            for number, part in enumerate(source.slices)
+        )
+        return dataclasses.replace(task, source=dataclasses.replace(source, slices=slices))
 
 
 def _sighted(batches: Iterable[pa.RecordBatch], seen: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

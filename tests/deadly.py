@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline import stages
-from pipeline.stages import ShardTask, StripStep
+from pipeline.config import Config
+from pipeline.read import Shard
+from pipeline.stages import ReadStep, ShardTask, StripStep
 
 
 def killed() -> None:
@@ -60,3 +62,25 @@ class Deadly(StripStep):
             StripStep.__call__(self, task)
         finally:
             stages.validate = validate
+
+
+@dataclass(frozen=True)
+class DeadlyRead(ReadStep):
+    """The read stage with a fault: one file is the death of the worker that reads it."""
+
+    death: str
+    name: str
+
+    def __call__(self, task: ShardTask) -> None:
+        read = stages.read_shard
+
+        def faulty(shard: Shard, config: Config) -> Iterator[pa.RecordBatch]:
+            if any(part.file.uri.endswith(self.name) and not part.deadly for part in shard.slices):
+                DEATHS[self.death]()
+            return read(shard, config)
+
+        stages.read_shard = faulty
+        try:
+            ReadStep.__call__(self, task)
+        finally:
+            stages.read_shard = read

@@ -1,28 +1,29 @@
 """Change the code in one place at a time, run the tests, and see whether one of them notices.
 
-    python -m tests.mutation                        # every module below, at most 150 changes each: about two hours
-    python -m tests.mutation strip/cut.py           # one module
-    python -m tests.mutation strip/cut.py --all     # every change that can be made to it
+    python -m tests.mutation                                # all modules below, at most 150 changes each; takes hours
+    python -m tests.mutation strip/cut.py                   # one module
+    python -m tests.mutation strip/cut.py --sample 999      # every change that can be made to it
 
 Works on a copy of the repository in a temporary folder; nothing of yours is touched. Which changes are tried depends on
 the code alone. A change that no test can notice, since the program does the same with it, stands in
 `tests/cases/equivalent.toml` with the reason and is counted apart.
 
 Written here because the tools that there are either run each change in a fresh interpreter, which makes a run last a
-day, or leave decorated functions alone, and most functions that publish are context managers.
+day, or leave decorated functions alone, and most functions that publish are context managers. Here each change is made
+in a fork of one process that has loaded the package and the tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import compileall
+import contextlib
 import os
-import py_compile
 import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,19 +35,12 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-# Loaded once, so that each run of the tests finds them in place: all that is not ours.
-import click  # noqa: F401
-import hypothesis  # noqa: F401
-import numpy as np  # noqa: F401
-import pyarrow.compute as pc  # noqa: F401
-import pyarrow.parquet as pq  # noqa: F401
-import pydantic  # noqa: F401
 import pytest
-import re2  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 EQUIVALENT = ROOT / "tests/cases/equivalent.toml"
 SAMPLE = 150
+COPY = "PIPELINE_MUTATION_COPY"  # names the copy to the program that runs in it
 
 _CUT = ("tests/strip/test_cut.py", "tests/strip/test_lines.py")
 _WRITE = ("tests/write/test_tables.py", "tests/write/test_dataset.py", "tests/write/test_publish.py")
@@ -58,8 +52,8 @@ MODULES = {
     "strip/lines.py": _CUT[::-1],
     "write/tables.py": (*_WRITE, *_READ),
     "write/dataset.py": (*_WRITE, *_READ),
-    "write/durable.py": (_WRITE[2], *_WRITE[:2]),
-    "write/publish.py": (_WRITE[2], *_WRITE[:2]),
+    "write/durable.py": ("tests/write/test_durable.py", _WRITE[2]),
+    "write/publish.py": ("tests/write/test_durable.py", _WRITE[2]),
     "corpus/__init__.py": ("tests/corpus/test_corpus.py", *_READ, "tests/corpus/test_why.py"),
     "corpus/check.py": _READ[::-1],
     "corpus/restore.py": _READ,
@@ -289,96 +283,106 @@ def _constant_changes(node: ast.Constant) -> Iterator[Change]:
         yield _set(node, "value", value + b"x")
 
 
-class Copy:
-    """A copy of the repository in which one module at a time is changed and the tests are run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "tree"
+def in_a_copy(arguments: Sequence[str]) -> int:
+    """Run this program again in a copy of the repository, which it may change."""
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copy = Path(folder) / "tree"
         ignore = shutil.ignore_patterns(".*", "__pycache__", "output", "build", "*.egg-info")
-        shutil.copytree(ROOT, self.root, ignore=ignore, symlinks=True)
+        shutil.copytree(ROOT, copy, ignore=ignore, symlinks=True)
         if (ROOT.parent / "shared").exists():  # where tests look for foreign data
-            (folder / "shared").symlink_to(ROOT.parent / "shared")
-        checked = py_compile.PycInvalidationMode.CHECKED_HASH  # by content: a changed module is never taken for old
-        compileall.compile_dir(self.root / "pipeline", quiet=1, invalidation_mode=checked)
-
-    def verdict(self, module: str, source: str, tests: Sequence[str], seconds: float, *, first: bool = False) -> str:
-        """`killed`, `survived` or `hung` with this source as the module."""
-        file = self.root / "pipeline" / module
-        former = file.read_bytes()
-        file.write_text(source, encoding="utf-8")
-        try:
-            return self._run(tests, seconds, first=first)
-        finally:
-            file.write_bytes(former)
-
-    def _run(self, tests: Sequence[str], seconds: float, *, first: bool) -> str:
-        """Run tests in a fork of this process, which has loaded all that is not ours: a fresh start takes longer."""
-        child = os.fork()
-        if not child:
-            self._run_here(tests, first=first)
-        end = time.monotonic() + seconds
-        try:
-            while time.monotonic() < end:
-                done, status = os.waitpid(child, os.WNOHANG)
-                if done:
-                    child = 0
-                    return "survived" if status == 0 else "killed"
-                time.sleep(0.02)
-            return "hung"
-        finally:
-            if child:
-                os.killpg(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-
-    def _run_here(self, tests: Sequence[str], *, first: bool) -> NoReturn:
-        os.setsid()
-        resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for handle in (0, 1, 2):
-            os.dup2(nothing, handle)
-        os.chdir(self.root)
-        sys.path[:0] = [str(self.root)]
-        os.environ |= {"PYTHONPATH": str(self.root), "HYPOTHESIS_PROFILE": "mutation", "PYTHONDONTWRITEBYTECODE": "1"}
-        sys.dont_write_bytecode = not first  # the tests are compiled once
-        with tempfile.TemporaryDirectory() as base:
-            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={base}/tests", *tests])
-        os._exit(int(code))
+            (copy.parent / "shared").symlink_to(ROOT.parent / "shared")
+        settings = {"PYTHONPATH": f"{copy}", "HYPOTHESIS_PROFILE": "mutation", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-m", "tests.mutation", *arguments]
+        return subprocess.run(command, cwd=copy, env=os.environ | settings | {COPY: f"{copy}"}, check=False).returncode
 
 
-def run(modules: Sequence[str], sample: int | None) -> int:
+def run(modules: Sequence[str], sample: int) -> int:
     """Try the changes to some modules and print a table; returns how many survived."""
     reasons = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
     totals: Counter[str] = Counter()
-    print(f"{'module':24} " + " ".join(f"{name:>{width}}" for width, name in _COLUMNS) + f" {'share':>8}")
-    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        copy = Copy(Path(folder))
-        for module in modules:
-            counts = _try(copy, module, sample, {_key(entry) for entry in reasons.get(module, [])})
-            totals += counts
-            print(_row(module, counts), flush=True)
-    print(_row("all", totals))
+    print(f"{'module':24} " + " ".join(f"{name:>{width}}" for width, name in _COLUMNS) + f" {'share':>8}", flush=True)
+    for module in modules:
+        counts = _try(module, sample, {_key(entry) for entry in reasons.get(module, [])})
+        totals += counts
+        print(_row(module, counts), flush=True)
+    print(_row("all", totals), flush=True)
     return totals["survived"]
 
 
-def _try(copy: Copy, module: str, sample: int | None, equal: set[str]) -> Counter[str]:
-    source = (ROOT / "pipeline" / module).read_text(encoding="utf-8")
-    tests, begin = MODULES[module], time.monotonic()
-    if copy.verdict(module, ast.unparse(ast.parse(source)), tests, 600, first=True) != "survived":
+def _try(module: str, sample: int, equal: set[str]) -> Counter[str]:
+    source, tests = (ROOT / "pipeline" / module).read_text(encoding="utf-8"), MODULES[module]
+    with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):  # noqa: PTH123 - no path
+        pytest.main(["-q", "-p", "no:cacheprovider", "--collect-only", *tests])  # loads them once, for all forks
+    begin = time.monotonic()
+    if verdict(module, ast.unparse(ast.parse(source)), tests, 600) != "survived":
         sys.exit(f"the tests of {module} fail without a change: {' '.join(tests)}")
     seconds = 20 + 4 * (time.monotonic() - begin)
     changes = list(mutants(source))
-    chosen = changes if sample is None or len(changes) <= sample else random.Random(module).sample(changes, sample)
+    chosen = random.Random(module).sample(changes, min(sample, len(changes)))
     counts: Counter[str] = Counter(changes=len(changes), tried=len(chosen))
     for mutant in chosen:
-        if mutant.key() in equal:
-            counts["equal"] += 1
-            continue
-        verdict = copy.verdict(module, mutant.source, tests, seconds)
-        counts[verdict] += 1
-        if verdict == "survived":
+        kind = "equal" if mutant.key() in equal else verdict(module, mutant.source, tests, seconds)
+        counts[kind] += 1
+        if kind == "survived":
             print(f"  {mutant}", flush=True)
     return counts
+
+
+def verdict(module: str, source: str, tests: Sequence[str], seconds: float) -> str:
+    """`killed`, `survived` or `hung` with this source as the module.
+
+    The tests run in a fork of this process, which has loaded them and the package already.
+    """
+    file = ROOT / "pipeline" / module
+    former = file.read_bytes()
+    file.write_text(source, encoding="utf-8")  # for the processes that tests start
+    child = os.fork()
+    if not child:
+        _judge(module, source, tests)
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                child = 0
+                return "survived" if status == 0 else "killed"
+            time.sleep(0.02)
+        return "hung"
+    finally:
+        file.write_bytes(former)
+        if child:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def _judge(module: str, source: str, tests: Sequence[str]) -> NoReturn:
+    """Put the change in place and leave with what pytest says of it."""
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for handle in (0, 1, 2):
+        os.dup2(nothing, handle)
+    code = 1
+    try:
+        _replace(module, source)
+        with tempfile.TemporaryDirectory() as base:
+            code = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={base}/tests", *tests]))
+    finally:
+        os._exit(code)
+
+
+def _replace(module: str, source: str) -> None:
+    """Run the changed source in the place of a loaded module, and hand what it makes to all who took it from there."""
+    former = sys.modules["pipeline." + module.removesuffix(".py").replace("/", ".").removesuffix(".__init__")]
+    before = dict(vars(former))
+    exec(compile(source, f"{former.__file__}", "exec"), vars(former))
+    for name, other in list(sys.modules.items()):
+        if other is former or name.partition(".")[0] not in ("pipeline", "tests"):
+            continue
+        for key, value in list(vars(other).items()):
+            if key in before and value is before[key]:
+                setattr(other, key, vars(former)[key])
 
 
 def _key(entry: Mapping[str, str]) -> str:
@@ -398,11 +402,13 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", help=f"of {', '.join(MODULES)}; all of them by default")
-    parser.add_argument("--all", action="store_true", help="try every change, not a sample")
+    parser.add_argument("--sample", type=int, default=SAMPLE, help=f"changes of a module, {SAMPLE} unless told")
     arguments = parser.parse_args()
     if unknown := set(arguments.modules) - MODULES.keys():
         parser.error(f"no such module: {', '.join(sorted(unknown))}")
-    return 1 if run(arguments.modules or list(MODULES), None if arguments.all else SAMPLE) else 0
+    if os.environ.get(COPY) != f"{ROOT}":
+        return in_a_copy(sys.argv[1:])
+    return 1 if run(arguments.modules or list(MODULES), arguments.sample) else 0
 
 
 if __name__ == "__main__":

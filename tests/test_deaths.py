@@ -12,8 +12,9 @@ from pipeline.build import build
 from pipeline.config import Config
 from pipeline.corpus.check import check
 from pipeline.corpus.restore import restore
+from pipeline.errors import PipelineError
 from pipeline.read import source
-from tests.deadly import DEATHS, Deadly
+from tests.deadly import DEATHS, Deadly, DeadlyRead
 from tests.test_build import digests, rows
 from tests.test_incremental import article, write_file
 
@@ -61,3 +62,39 @@ def test_only_the_document_that_kills_its_worker_is_set_aside(
     assert [record.data for record in restore(corpus, [guilty])] == [record.data for record in restore(whole, [guilty])]
     again = build([str(folder)], tmp_path / "out", Config(workers=2)).corpus
     assert digests(again) == digests(whole)
+
+
+@pytest.mark.parametrize(
+    "guilty", [2, pytest.param(0, marks=pytest.mark.long), pytest.param(9, marks=pytest.mark.long)]
+)
+def test_only_the_file_that_kills_its_reader_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guilty: int
+) -> None:
+    """A file that is one record is blamed for a reader that dies; all other files are published."""
+    monkeypatch.setattr(source, "SHARD_BYTES", 5_000)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(10):
+        (folder / f"{number}.txt").write_text(article(number))
+    whole = build([str(folder)], tmp_path / "whole", Config(workers=1)).corpus
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.build, "ReadStep", lambda config: DeadlyRead(config, "killed", f"{guilty}.txt"))
+        corpus = build([str(folder)], tmp_path / "out", Config(workers=2)).corpus
+    assert check(corpus).ok
+    aside = [(row["origin"]["uri"], row["reason"]) for row in rows(corpus, "quarantine")]
+    assert aside == [(f"in/{guilty}.txt", "worker-died")]
+    kept = [row for row in rows(whole, "documents") if row["origin"]["uri"] != f"in/{guilty}.txt"]
+    assert rows(corpus, "documents") == kept
+    assert digests(build([str(folder)], tmp_path / "out", Config(workers=2)).corpus) == digests(whole)
+
+
+def test_a_file_of_many_records_that_kills_its_reader_fails_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No single record is known to be guilty, and none is set aside for others: one clear error."""
+    monkeypatch.setattr(source, "SHARD_BYTES", 20_000)
+    write_inputs(tmp_path / "in", "none")
+    monkeypatch.setattr(pipeline.build, "ReadStep", lambda config: DeadlyRead(config, "killed", "2.jsonl"))
+    with pytest.raises(PipelineError, match="no single record is to blame"):
+        build([str(tmp_path / "in")], tmp_path / "out", Config(workers=2))
+    assert not (tmp_path / "out" / "corpus").exists()

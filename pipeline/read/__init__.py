@@ -11,7 +11,8 @@ from pipeline.read import columnar, delimited, jsonl, text, warc, web
 from pipeline.read.inputs import Discovery, InputFile, Shard, Slice
 from pipeline.read.retry import read_quarantine
 from pipeline.read.source import discover, plan
-from pipeline.read.stream import Stream
+from pipeline.read.stream import Fault, Stream
+from pipeline.read.tables import fault_row
 from pipeline.read.text import decode
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
 
 __all__ = [
+    "ONE_RECORD",
     "Discovery",
     "InputFile",
     "Shard",
@@ -30,6 +32,11 @@ __all__ = [
     "read_quarantine",
     "read_shard",
 ]
+
+# Kinds of files that are one record each.
+ONE_RECORD: Final = ("text", "html")
+
+_DEADLY: Final = Fault("worker-died", "the worker process died on this twice: it was killed, or out of memory")
 
 # A batch holds about this many bytes of text, or one record.
 BATCH_BYTES: Final = 8 << 20
@@ -60,7 +67,10 @@ def read_shard(shard: Shard, config: Config, batch_rows: int | None = None) -> I
 
 
 def _batches(shard: Shard, config: Config) -> Iterator[pa.RecordBatch]:
-    for kind, group in groupby(shard.slices, key=lambda part: part.file.kind):
+    for (kind, deadly), group in groupby(shard.slices, key=lambda part: (part.file.kind, part.deadly)):
+        if deadly:
+            yield from (fault_row(part.file, part.first_index, _DEADLY) for part in group)
+            continue
         if kind == "text":
             yield from text.read((part.file for part in group), config)
             continue

@@ -60,12 +60,14 @@ class Slice:
         start: first byte or row group.
         stop: the one after the last.
         first_index: position in the file of the first record of the slice.
+        deadly: reading it kills the process; a row that says so takes its place.
     """
 
     file: InputFile
     start: int = 0
     stop: int = 1
     first_index: int = 0
+    deadly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def sync_folder(folder: Path) -> None:
 
 def sync_tree(folder: Path) -> None:
     """Flush every file and folder below `folder` to the disk, itself included."""
-    for place, _, names in os.walk(folder, onerror=_raise, topdown=False):
+    for place, _, names in os.walk(folder, onerror=_raise):
         for name in names:
             handle = os.open(Path(place) / name, os.O_RDONLY)
             try:
@@ -108,7 +108,7 @@ def remove(path: Path) -> None:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            path.unlink()
 
 
 def file_digest(file: Path) -> tuple[int, str]:

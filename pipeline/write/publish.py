@@ -63,8 +63,6 @@ def check_output(output: Path, inputs: Iterable[str | Path]) -> None:
 
 def _places(source: str) -> list[Path]:
     """What an input means on the local disk: itself, and all that it matches as a glob."""
-    if "://" in source:
-        return []
     matched = glob.glob(source, recursive=True) if glob.has_magic(source) else []  # noqa: PTH207 - may be absolute
     return [Path(source), *map(Path, matched)]
 

@@ -206,31 +206,86 @@ def put(row: int, **values: object) -> Callable[[list[dict[str, Any]]], object]:
     return lambda rows: rows[row].update(values)
 
 
+def lose(table: str) -> Callable[[Path, dict[str, Any]], None]:
+    """A table less, in the manifest too."""
+
+    def remove(corpus: Path, content: dict[str, Any]) -> None:
+        for file in (corpus / table).iterdir():
+            del content["files"][file.relative_to(corpus).as_posix()]
+            file.unlink()
+
+    return remove
+
+
+REBUILT = "the input text cannot be rebuilt: 000000-"
+FIT = "spans overlap, are out of order, or do not fit their text: "
 FORGED = {
-    "text": (edit("documents", lambda rows: rows[0].update(text=rows[0]["text"].upper())), "cannot be rebuilt"),
-    "no text": (edit("documents", put(0, text=None)), "1 documents have no text"),
-    "no id": (edit("documents", put(0, id=None)), "no id"),
-    "same id": (edit("documents", lambda rows: rows[1].update(id=rows[0]["id"])), "an id that came before"),
-    "span text": (edit("removed", put(0, text="?" * 13)), "cannot be rebuilt"),
-    "longer span text": (edit("removed", put(0, text="?" * 14)), "do not fit their text"),
-    "empty span": (edit("removed", put(0, end=12, text="")), "do not fit their text"),
-    "span moved": (edit("removed", put(0, start=11, end=24)), "cannot be rebuilt"),
-    "span before the text": (edit("removed", lambda rows: rows[0].update(start=-13, end=0)), "do not fit"),
-    "span after the text": (edit("removed", lambda rows: rows[0].update(start=10**9, end=10**9 + 13)), "do not fit"),
-    "spans in disorder": (edit("removed", lambda rows: rows.insert(0, rows.pop(1))), "overlap, are out of order"),
-    "ledger in disorder": (edit("removed", lambda rows: rows.reverse()), "order"),
-    "span of nobody": (edit("removed", put(-1, document_id="nobody")), "belong to no document"),
-    "span lost": (edit("removed", lambda rows: rows.pop()), "the manifest counts"),
-    "label": (edit("removed", put(0, label="surprise")), "unknown codes: surprise"),
-    "other label": (edit("removed", put(0, label="donation")), "numbers of spans by label"),
-    "document lost": (edit("documents", lambda rows: rows.pop()), "the manifest counts"),
-    "duplicate lost": (edit("duplicates", lambda rows: rows.pop()), "the manifest counts"),
-    "duplicate text": (edit("duplicates", put(0, text="another text")), "cannot be rebuilt"),
-    "duplicate without text": (edit("duplicates", put(0, text=None)), "1 duplicates have no text"),
-    "reason": (edit("quarantine", put(0, reason="bad luck")), "unknown codes: bad luck"),
-    "no reason": (edit("quarantine", put(0, reason=None)), "unknown codes: None"),
-    "other reason": (edit("quarantine", put(0, reason="too-large")), "numbers of rows by reason"),
-    "records": (lambda _, content: content["accounting"].update(records=99), "not accounted for"),
+    "text": (edit("documents", lambda rows: rows[0].update(text=rows[0]["text"].upper())), [f"documents: {REBUILT}"]),
+    "no text": (edit("documents", put(0, text=None)), ["documents: 1 documents have no text"]),
+    "no id": (edit("documents", put(0, id=None)), ["documents: 1 documents have no id", "tables: the ledger has rows"]),
+    "no digest": (edit("documents", put(0, raw_sha256=None)), ["documents: 1 documents have no raw_sha256"]),
+    "same id": (
+        edit("documents", lambda rows: rows[1].update(id=rows[0]["id"])),
+        ["documents: 1 documents have an id that came before"],
+    ),
+    "span text": (edit("removed", put(0, text="?" * 13)), [f"documents: {REBUILT}"]),
+    "longer span text": (edit("removed", put(0, text="?" * 14)), [f"removed: {FIT}"]),
+    "no span text": (edit("removed", put(0, text=None)), [f"removed: {FIT}"]),
+    "no span start": (edit("removed", put(0, start=None)), [f"removed: {FIT}"]),
+    "empty span": (edit("removed", put(0, end=12, text="")), [f"removed: {FIT}"]),
+    "span moved": (edit("removed", put(0, start=11, end=24)), [f"documents: {REBUILT}"]),
+    "span before the text": (edit("removed", lambda rows: rows[0].update(start=-13, end=0)), [f"removed: {FIT}"]),
+    "span after the text": (
+        edit("removed", lambda rows: rows[0].update(start=10**9, end=10**9 + 13)),
+        [f"removed: {FIT}"],
+    ),
+    "span one byte after the text": (edit("removed", put(1, start=39, end=52)), [f"removed: {FIT}"]),
+    "span over the one before": (edit("removed", put(1, start=24, end=37)), [f"removed: {FIT}"]),
+    "spans in disorder": (edit("removed", lambda rows: rows.insert(0, rows.pop(1))), [f"removed: {FIT}"]),
+    "ledger in disorder": (edit("removed", lambda rows: rows.reverse()), ["tables: the ledger is not in the order"]),
+    "span of nobody": (
+        edit("removed", put(-1, document_id="nobody")),
+        ["documents: the input text cannot be rebuilt: ", "tables: the ledger has rows that belong to no document"],
+    ),
+    "span lost": (edit("removed", lambda rows: rows.pop()), ["removed: it has 29 rows, the manifest counts 30"]),
+    "label": (edit("removed", put(0, label="surprise")), ["removed: unknown codes: surprise", "removed: it has other"]),
+    "no label": (edit("removed", put(0, label="")), ["removed: unknown codes: ", "removed: it has other numbers"]),
+    "other label": (edit("removed", put(0, label="donation")), ["removed: it has other numbers of spans by label"]),
+    "document lost": (
+        edit("documents", lambda rows: rows.pop()),
+        ["documents: it has 24 rows, the manifest counts"],
+    ),
+    "duplicate lost": (edit("duplicates", lambda rows: rows.pop()), ["duplicates: it has 4 rows, the manifest counts"]),
+    "duplicate text": (
+        edit("duplicates", put(0, text="another text")),
+        ["duplicates: the input text cannot be rebuilt: "],
+    ),
+    "duplicate without text": (edit("duplicates", put(0, text=None)), ["duplicates: 1 duplicates have no text"]),
+    "reason": (
+        edit("quarantine", put(0, reason="bad luck")),
+        ["quarantine: unknown codes: bad luck", "quarantine: it has other numbers of rows by reason"],
+    ),
+    "no reason": (
+        edit("quarantine", put(0, reason=None)),
+        ["quarantine: unknown codes: None", "quarantine: it has other numbers of rows by reason"],
+    ),
+    "reason of duplicates": (
+        edit("duplicates", put(0, reason="too-large")),
+        ["duplicates: unknown codes: too-large", "duplicates: it has other numbers of rows by reason"],
+    ),
+    "other reason": (edit("quarantine", put(0, reason="too-large")), ["quarantine: it has other numbers of rows"]),
+    "records": (
+        lambda _, content: content["accounting"].update(records=99),
+        ["manifest.json: records are not accounted for: "],
+    ),
+    "accounting": (
+        lambda _, content: content["accounting"].update(records=36, duplicates=7),
+        ["duplicates: it has 5 rows, the manifest accounts for 7"],
+    ),
+    "table lost": (
+        lose("removed"),
+        ["removed: the table has no file", "removed: it has 0 rows, the manifest"],
+    ),
 }
 
 
@@ -241,9 +296,67 @@ def test_contents_that_do_not_fit_are_found(tmp_path: Path, name: str) -> None:
     more = [Article("a text with nothing removed"), *ordinary(30), Article("dup", outcome="duplicate", reason="exact")]
     more.append(Article("bad", outcome="quarantine", reason="wrong-type"))
     write(tmp_path / "corpus", [first, *more])
-    change, problem = FORGED[name]
-    report = forge(tmp_path / "corpus", change)
-    assert any(problem in str(finding) for finding in report.findings), report.findings
+    change, problems = FORGED[name]
+    found = [str(finding) for finding in forge(tmp_path / "corpus", change).findings]
+    assert len(found) == len(problems), found
+    assert all(finding.startswith(problem) for finding, problem in zip(found, problems, strict=True)), found
+
+
+def test_of_many_faults_three_are_named(tmp_path: Path) -> None:
+    """A broken table does not fill the screen."""
+    for number, more in ((3, ""), (4, " and 1 more"), (9, " and 6 more")):
+        write(tmp_path / f"{number}", [Article(f"text {row}", fields={"id": f"{row}"}) for row in range(number)])
+
+        def upper(rows: list[dict[str, Any]]) -> None:
+            for row in rows:
+                row["text"] = row["text"].upper()
+
+        found = forge(tmp_path / f"{number}", edit("documents", upper)).findings
+        assert [str(finding) for finding in found] == [f"documents: the input text cannot be rebuilt: 0, 1, 2{more}"]
+
+
+def test_rows_of_a_file_that_the_manifest_does_not_know_are_found(tmp_path: Path) -> None:
+    """Two files whose numbers of rows are exchanged in the manifest are both named."""
+    write(tmp_path / "corpus", [Article(f"text {row}") for row in range(5)], parts=2)
+    content = manifest.parse((tmp_path / "corpus/manifest.json").read_bytes())
+    one, other = (content["files"][f"documents/part-0000{number}.parquet"] for number in (0, 1))
+    one["rows"], other["rows"] = other["rows"], one["rows"]
+    (tmp_path / "corpus/manifest.json").write_bytes(manifest.render(content))
+    assert [str(finding) for finding in check(tmp_path / "corpus").findings] == [
+        "documents/part-00000.parquet: it has 3 rows, the manifest says 2",
+        "documents/part-00001.parquet: it has 2 rows, the manifest says 3",
+    ]
+
+
+def test_text_that_is_none_is_found(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 in a column of text, which most readers of Parquet pass on, are named."""
+    write(tmp_path / "corpus", [Article("one"), Article("abc", outcome="duplicate", reason="exact")])
+
+    def spoil(corpus: Path, _: dict[str, Any]) -> None:
+        file = corpus / "duplicates/part-00000.parquet"
+        read = pq.read_table(file)
+        text = pa.StringArray.from_buffers(1, pa.array([0, 3], pa.int32()).buffers()[1], pa.py_buffer(b"a\xffc"))
+        pq.write_table(read.set_column(read.schema.get_field_index("text"), read.schema.field("text"), text), file)
+
+    found = [str(finding) for finding in forge(tmp_path / "corpus", spoil).findings]
+    assert found[0] == "duplicates: an input text is not UTF-8"
+    assert found[1].startswith("duplicates: the input text cannot be rebuilt: ")
+
+
+def test_a_page_that_cannot_be_read_is_found(tmp_path: Path) -> None:
+    """A damaged page under a digest made to fit is found by its own checksum, not raised."""
+    write(tmp_path / "corpus", ordinary(30))
+
+    def flip(corpus: Path, _: dict[str, Any]) -> None:
+        file = corpus / "removed/part-00000.parquet"
+        column = pq.read_metadata(file).row_group(0).column(0)
+        data = bytearray(file.read_bytes())
+        data[column.data_page_offset + column.total_compressed_size - 5] ^= 1
+        file.write_bytes(data)
+
+    found = [str(finding) for finding in forge(tmp_path / "corpus", flip).findings]
+    assert len(found) == 1
+    assert found[0].startswith("tables: cannot read ")
 
 
 def test_columns_of_another_version_are_found(tmp_path: Path) -> None:

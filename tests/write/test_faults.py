@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,22 +43,42 @@ def strace(pid: int, log: Path, *options: str) -> subprocess.Popen[bytes]:
     return tracer
 
 
-def run(output: Path, log: Path, *options: str) -> tuple[int, str]:
-    """Publish in a process under strace; its exit code and what it said."""
-    victim = subprocess.Popen(
-        [sys.executable, "-m", "tests.write.victim", str(output)],
+@pytest.fixture(scope="module")
+def victims() -> Iterator[subprocess.Popen[str]]:
+    """A process that makes others, which publish."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.write.victim"],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert victim.stdout is not None
-    assert victim.stdout.readline() == b"ready\n"
-    tracer = strace(victim.pid, log, *options)
-    _, said = victim.communicate(b"go\n")
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def run(victims: subprocess.Popen[str], output: Path, log: Path, *options: str) -> tuple[int, str]:
+    """Publish in a process under strace; its exit code and what it said."""
+    answer = tell(victims, f"{output}")
+    tracer = strace(int(answer), log, *options)
+    code = int(tell(victims, "go"))
     tracer.communicate()
-    return victim.returncode, said.decode()
+    return code, (output.parent / "said").read_text()
+
+
+def tell(victims: subprocess.Popen[str], line: str) -> str:
+    """What is answered to a line."""
+    assert victims.stdin is not None
+    assert victims.stdout is not None
+    victims.stdin.write(f"{line}\n")
+    victims.stdin.flush()
+    return victims.stdout.readline()
 
 
 def published(output: Path) -> str:
@@ -68,13 +89,11 @@ def published(output: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def points(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int]]:
+def points(tmp_path_factory: pytest.TempPathFactory, victims: subprocess.Popen[str]) -> list[tuple[str, int]]:
     """Each call of a publish by kind and count, as strace numbers them: by thread."""
-    if not shutil.which("strace"):
-        pytest.skip("strace is not installed")
     folder = tmp_path_factory.mktemp("points")
     publish(folder / "output", OLD)
-    code, said = run(folder / "output", folder / "log")
+    code, said = run(victims, folder / "output", folder / "log")
     assert (code, said) == (0, "")
     calls = re.findall(r"^(\d+) +(\w+)\(", (folder / "log").read_text(), re.MULTILINE)
     most: Counter[str] = Counter()
@@ -83,12 +102,14 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int]]:
     return [(call, number) for call, count in sorted(most.items()) for number in range(1, count + 1)]
 
 
-def hurt(folder: Path, fault: str, call: str, number: int, names: tuple[str, str]) -> str:
+def hurt(
+    victims: subprocess.Popen[str], folder: Path, fault: str, call: str, number: int, names: tuple[str, str]
+) -> str:
     """One fault at one call: what became of the build."""
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)
     publish(output, OLD)
-    code, said = run(output, folder / "log", "-e", f"inject={call}:{FAULTS[fault]}:when={number}")
+    code, said = run(victims, output, folder / "log", "-e", f"inject={call}:{FAULTS[fault]}:when={number}")
     where = f"{fault} at {call} {number}: exit {code}, {said!r}, {(folder / 'log').read_text()[-2000:]}"
     injected = "INJECTED" in (folder / "log").read_text() or "SIGKILL" in (folder / "log").read_text()
     assert code in ((-9, 0) if fault == "kill" else (0, 3)), where
@@ -112,19 +133,27 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_one_call_in_many(
-    tmp_path: Path, fault: str, points: list[tuple[str, int]], names: tuple[str, str]
+    victims: subprocess.Popen[str],
+    tmp_path: Path,
+    fault: str,
+    points: list[tuple[str, int]],
+    names: tuple[str, str],
 ) -> None:
     """A fault at the last call of a kind that changes something leaves a whole corpus and a working output."""
     changing = {"kill": ("rename", "symlink", "unlink"), "full": ("write", "mkdir", "fsync"), "failing": ("openat",)}
     last = dict(points)
     for call in changing[fault]:
-        hurt(tmp_path, fault, call, last[call], names)
+        hurt(victims, tmp_path, fault, call, last[call], names)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_at_every_call(
-    tmp_path: Path, fault: str, points: list[tuple[str, int]], names: tuple[str, str]
+    victims: subprocess.Popen[str],
+    tmp_path: Path,
+    fault: str,
+    points: list[tuple[str, int]],
+    names: tuple[str, str],
 ) -> None:
     """A fault at any call of a publish leaves a whole corpus and a working output."""
     assert len(points) >= 60
@@ -132,7 +161,7 @@ def test_a_fault_at_every_call(
     broken = []
     for call, number in points:
         try:
-            outcomes[hurt(tmp_path, fault, call, number, names)] += 1
+            outcomes[hurt(victims, tmp_path, fault, call, number, names)] += 1
         except AssertionError as error:
             broken.append(str(error))
     print(f"{fault}: {len(points)} points, {dict(outcomes)}")

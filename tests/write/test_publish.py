@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -39,7 +40,8 @@ def builds(output: Path) -> set[str]:
 def test_the_switch_is_one_link(tmp_path: Path) -> None:
     """`corpus` is a relative link to the build, so that the output folder can be moved."""
     corpus = publish(tmp_path / "output", OLD)
-    assert corpus.readlink().parent == Path(BUILDS)
+    assert corpus.readlink().parent == Path(".builds")
+    assert sorted(path.name for path in (tmp_path / "output").iterdir()) == [".builds", ".lock", "corpus"]
     (tmp_path / "output").rename(tmp_path / "moved")
     assert texts(tmp_path / "moved/corpus") == ["old"]
 
@@ -79,7 +81,7 @@ def test_a_damaged_build_is_replaced_by_the_same_build(tmp_path: Path) -> None:
     (corpus / "README.md").write_text("changed by hand")
     publish(tmp_path, OLD)
     assert check(corpus).ok
-    assert corpus.resolve() != damaged
+    assert corpus.resolve().name == f"{damaged.name}.1"
     assert (damaged / "README.md").read_text() == "changed by hand"
 
 
@@ -111,6 +113,40 @@ def test_leftovers_of_killed_builds_are_removed(tmp_path: Path) -> None:
     publish(tmp_path, NEW)
     assert len(builds(tmp_path)) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == [BUILDS, ".lock", "corpus"]
+
+
+def test_leftovers_are_removed_by_a_build_that_changes_nothing_too(tmp_path: Path) -> None:
+    """Room that a killed build took is given back before the next one needs it."""
+    publish(tmp_path, OLD)
+    (tmp_path / BUILDS / ".staging-1/documents").mkdir(parents=True)
+    (tmp_path / ".corpus-1").symlink_to("nowhere")
+    with lock(tmp_path), staging(tmp_path) as folder:
+        assert builds(tmp_path) == {folder.name, (tmp_path / "corpus").resolve().name}
+        assert sorted(path.name for path in tmp_path.iterdir()) == [BUILDS, ".lock", "corpus"]
+        assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL], ids=errno.errorcode.get)
+def test_without_links_a_build_fails_at_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A file system that has no symbolic links is found out before hours of work."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(WriteError, match="has no symbolic links; choose"), lock(tmp_path), staging(tmp_path):
+        pytest.fail("the build began")
+
+
+def test_a_failing_disk_is_not_taken_for_one_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other refusal of a link says what it is."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(WriteError, match="check the disk"), lock(tmp_path), staging(tmp_path):
+        pytest.fail("the build began")
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "foreign link", "dangling link"])
@@ -145,18 +181,22 @@ def test_output_in_an_input_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "articles"
     source.mkdir()
     (tmp_path / "link").symlink_to(source)
+    (source / "a/inner").mkdir(parents=True)
     for output in (source, source / "output", tmp_path / "link/deep/output", tmp_path / "x/../articles"):
         with pytest.raises(UsageError, match="choose another folder with -o"):
             check_output(output, [source])
     for name in (tmp_path / "link", f"{tmp_path}/art*", f"{tmp_path}/**"):
         with pytest.raises(UsageError, match="choose another folder with -o"):
             check_output(source / "output", [name])
+    with pytest.raises(UsageError, match="choose another folder with -o"):
+        check_output(source / "a/inner/output", [f"{tmp_path}/**/inner"])
     for output in (tmp_path / "output", tmp_path, tmp_path / "articles2"):
         check_output(output, [source, "s3://bucket/articles", tmp_path / "missing", "a\0b"])
 
 
 def test_a_second_build_is_refused_and_told_who_is_first(tmp_path: Path) -> None:
     """Two builds on one output: the second fails with the process of the first, which is not disturbed."""
+    (tmp_path / ".lock").write_text("9" * 1000)  # of a build with a longer name
     with lock(tmp_path):
         with pytest.raises(LockedError, match=f"process {os.getpid()} on "), lock(tmp_path):
             pytest.fail("two builds hold one output")
