@@ -12,6 +12,7 @@ from pipeline.against import OlderPart, OlderStep, digest_of, older_parts
 from pipeline.engine import Engine, Step, cores, engine_of
 from pipeline.errors import PipelineError
 from pipeline.language import refuse_without_library
+from pipeline.memory import Shares, share_out
 from pipeline.read import Discovery, Shard, discover, plan
 from pipeline.retry import LastBuild, last_build
 from pipeline.shards import is_finished
@@ -46,9 +47,6 @@ Result = TypeVar("Result")
 # Where finished shards wait for the rest of an interrupted build, and finished parts for the next one.
 WORK = ".work"
 
-# What part of the memory a global step may use: beside it stand the interpreter and what a worker holds of its shard.
-_SHARE = 8
-
 # Told the stage, how many shards are done, and how many there are.
 Progress = Callable[[str, int, int], None]
 
@@ -81,7 +79,8 @@ def build(
     publish.check_output(output, inputs)
     refuse_without_library(config)
     discovery = Discovery((), {}, (), {}) if retry and not inputs else discover(inputs, config)
-    run = partial(_run, engine_of(config.engine, config.workers or cores()), progress)
+    shares = shares_of(config)
+    run = partial(_run, engine_of(config.engine, shares.workers), progress)
     with publish.lock(output), publish.staging(output) as folder:
         work = output / WORK
         again = [last_build(output / publish.CORPUS, quarantine_only=bool(inputs))] if retry else []
@@ -92,13 +91,13 @@ def build(
             load_cleaner(config.rules, config.strictness)  # a rule that cannot be used shows now, not after reading
         run("read", ReadStep(config), tasks)
         sightings = [partial(shards.read_table, task.file("sightings")) for task in tasks]
-        known = templates(sightings, config.memory // _SHARE, work)
+        known = templates(sightings, shares.step, work)
         tasks = [with_templates(task, known) for task in tasks]
         run("strip", StripStep(config), tasks)
         older = older_parts(config, work)
         if older:
             run("against", OlderStep(config.dedupe == "near"), older)
-        verdicts = _verdicts([*older, *tasks], len(older), config, work)
+        verdicts = _verdicts([*older, *tasks], len(older), config, shares.step, work)
         parts = [WriteTask(task, verdict, folder) for task, verdict in zip(tasks, verdicts, strict=True)]
         part_counts = run("write", WriteStep(config), parts)
         counts = total(part_counts)
@@ -116,13 +115,24 @@ def build(
     return Built(corpus, counts, discovery)
 
 
-def _verdicts(tasks: Sequence[ShardTask | OlderPart], older: int, config: Config, work: Path) -> list[dedupe.Verdicts]:
+def shares_of(config: Config) -> Shares:
+    """How many workers a build uses, and what they and the global steps may take of `config.memory`.
+
+    Raises:
+        UsageError: there is no room for one worker.
+    """
+    return share_out(config.memory, config.workers or cores(), config.max_document)
+
+
+def _verdicts(
+    tasks: Sequence[ShardTask | OlderPart], older: int, config: Config, memory: int, work: Path
+) -> list[dedupe.Verdicts]:
     """What repeats what; of `tasks` the first `older` are those of an older corpus."""
     opened = {stage: [partial(shards.read_table, task.file(stage)) for task in tasks] for stage in GLOBAL_SHARDS}
     return dedupe.find(
         opened["fingerprints"],
         texts=config.dedupe != "none",
-        memory=config.memory // _SHARE,
+        memory=memory,
         near=opened["signatures"] if config.dedupe == "near" else None,
         published=older,
         folder=work,

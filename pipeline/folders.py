@@ -16,6 +16,7 @@ import pyarrow as pa
 from pipeline import dedupe, shards
 from pipeline.errors import UsageError
 from pipeline.language import refuse_without_library
+from pipeline.memory import share_out
 from pipeline.read import discover, plan, read_shard
 from pipeline.records import RECORDS
 from pipeline.stages import finished, versions
@@ -60,8 +61,12 @@ def read(inputs: Sequence[str], folder: Path, config: Config) -> int:
 def strip(source: Path, target: Path, config: Config) -> int:
     """Strip every record of a folder of shards."""
     cleaner = load_cleaner(config.rules, config.strictness)
-    known = templates([partial(_sightings, file) for file in _shards(source)], config.memory)
+    known = templates([partial(_sightings, file) for file in _shards(source)], _step_memory(config))
     return _map(source, target, lambda batch: cleaner.strip(batch, known))
+
+
+def _step_memory(config: Config) -> int:
+    return share_out(config.memory, 1, config.max_document).step
 
 
 def validate_records(source: Path, target: Path, config: Config) -> int:
@@ -79,7 +84,7 @@ def dedupe_records(source: Path, target: Path, config: Config) -> int:
     verdicts = dedupe.find(
         _held(_fingerprints(file) for file in files),
         texts=config.dedupe != "none",
-        memory=config.memory,
+        memory=_step_memory(config),
         near=_held(_signatures(file) for file in files) if config.dedupe == "near" else None,
     )
     rows = 0

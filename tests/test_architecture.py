@@ -26,6 +26,7 @@ ALLOWED = {
     "write": BASE | {"strip.cut"},
     "shards": BASE | {"write.durable"},
     "engine": {"errors"},
+    "memory": {"errors"},
 }
 
 

@@ -227,7 +227,7 @@ def test_near_builds_are_the_same_bytes_whatever_workers_batches_and_former_buil
         "two": Config(workers=2, dedupe="near"),
         "rows": Config(workers=1, dedupe="near", batch_rows=1),
         "over": Config(workers=1, dedupe="near"),
-        "memory": Config(workers=1, dedupe="near", memory=64_000_000),
+        "memory": Config(workers=1, dedupe="near", memory=480_000_000),
     }
     made = {name: digests(build([str(folder)], tmp_path / name, config).corpus) for name, config in variants.items()}
     assert made == dict.fromkeys(made, made["one"])

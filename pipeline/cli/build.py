@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.build import Built
+    from pipeline.config import Config
 
 
 @main.command()
@@ -46,6 +47,7 @@ def build(
     settings = config_of(config, **options)
     from pipeline.build import build as run_build
 
+    _tell_workers(settings)
     begun = monotonic()
     with progress() as told:
         built = run_build(inputs if inputs or retry else default_input(), output, settings, told, retry=retry)
@@ -60,6 +62,19 @@ def build(
     click.echo(f"corpus: {built.corpus}")
     click.echo(f"report: {built.corpus / 'report.html'}")
     click.echo(f"next:   {_next(summary, output)}")
+
+
+def _tell_workers(settings: Config) -> None:
+    """Say so when there is memory for fewer workers than were asked for."""
+    from pipeline.build import shares_of
+    from pipeline.engine import cores
+
+    shares, asked = shares_of(settings), settings.workers or cores()
+    if shares.workers < asked:
+        words = (
+            f"{shares.workers} of {asked} workers: there is no room for more in --memory {settings.memory / 1e9:g}GB"
+        )
+        click.echo(f"{words}; each takes up to {shares.worker / 1e9:.2g}GB", err=True)
 
 
 def _summary(built: Built) -> dict[str, Any]:

@@ -81,7 +81,10 @@ def build_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--workers", type=click.IntRange(min=1), help="Worker processes (default: the cores)."),
         click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work is done."),
-        click.option("--memory", help="Memory of the whole process tree, such as 1GB."),
+        click.option(
+            "--memory",
+            help="Memory of the whole process tree (default: 1GB); decides how many workers there is room for.",
+        ),
         click.option("--dedupe", type=click.Choice(["none", "exact", "near"]), help="Which duplicates to set aside."),
         click.option("--against", type=Folder(), help="Older corpus: what is in it is a duplicate."),
         click.option("--max-document", help="Largest text of one record, such as 16MiB."),
