@@ -11,6 +11,7 @@ import os
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -121,12 +122,20 @@ def engine_of(name: str, workers: int) -> Engine:
     return Engine(workers)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
         context.set_forkserver_preload(_PRELOAD)
-    return ProcessPoolExecutor(workers, mp_context=context)
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            # Who presses control-C does not wait for shards under way: what is not whole is made again.
+            for process in list(pool._processes.values()):  # noqa: SLF001 - has a public name from Python 3.14 on
+                process.kill()
+            raise
 
 
 def _in_own_process(step: Step[Task, Result], task: Task) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -43,6 +44,7 @@ class Terminal:
             stderr=theirs,
             env={**plain, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - else no control-C arrives
         )
         os.close(theirs)
         self._written = b""
@@ -178,6 +180,29 @@ def test_a_killed_build_leaves_the_cursor() -> None:
         terminal.process.send_signal(signal.SIGKILL)
         text = terminal.read()
     assert text.rfind("\x1b[?25h") > text.rfind("\x1b[?25l")
+
+
+def test_control_c_stops_at_once_and_the_next_build_goes_on() -> None:
+    """An interrupted build says so in one line, leaves no worker behind and nothing half published."""
+    Path("in").mkdir()
+    for part in range(3):
+        lines = (
+            json.dumps({"text": f"{ARTICLE}Ship {part}-{n} came in. " + "The quay was empty. " * 400})
+            for n in range(500)
+        )
+        Path(f"in/{part}.jsonl").write_text("\n".join(lines))
+    with Terminal([sys.executable, "-m", "pipeline", "build", "in", "--workers", "2"]) as terminal:
+        terminal.read(until="strip ")
+        terminal.type("\x03")
+        begun = time.monotonic()
+        text = terminal.read()
+        assert terminal.process.wait(60) == 1
+        assert time.monotonic() - begun < 20
+        assert "pipeline build: interrupted" in text
+        assert "Traceback" not in text
+    assert not Path("output/corpus").exists()
+    on_terminal("build", "in", "--workers", "2")
+    on_terminal("check", "output/corpus")
 
 
 # -- completion

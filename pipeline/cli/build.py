@@ -12,6 +12,7 @@ import click
 from pipeline.cli.options import JSON, OUTPUT, build_options, config_of, default_input
 from pipeline.cli.program import main
 from pipeline.cli.show import echo_json, listed, on_terminal, progress, show_table
+from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,15 +43,19 @@ def build(
 ) -> None:
     """Build a clean corpus from INPUT (default: seeds/) and publish it in the output folder.
 
-    INPUT is a file, a folder, a glob or a URI: .txt, .jsonl, .csv, .tsv, .parquet, each also .gz or .zst.
+    INPUT is a file, a folder, a glob or a URI: .txt, .jsonl, .csv, .tsv, .parquet, .html, .warc, each also .gz or .zst.
     """
     settings = config_of(config, **options)
     from pipeline.build import build as run_build
 
     _tell_workers(settings)
     begun = monotonic()
-    with progress() as told:
-        built = run_build(inputs if inputs or retry else default_input(), output, settings, told, retry=retry)
+    try:
+        with progress() as told:
+            built = run_build(inputs if inputs or retry else default_input(), output, settings, told, retry=retry)
+    except KeyboardInterrupt:
+        msg = "interrupted; the same command goes on where it was"
+        raise PipelineError(msg) from None
     summary = _summary(built)
     if as_json:
         echo_json(summary)
