@@ -86,7 +86,7 @@ def clean_many(
         pydantic.ValidationError: an argument is none of those that are allowed; a ValueError.
     """
     config = Config(strictness=strictness, rules=tuple(map(Path, _listed(rules))))
-    cleaner = load_cleaner(config.rules, config.strictness)
+    cleaner = load_cleaner(config.rules, config.strictness, config.model)
     for batch in _batches(texts):
         stripped = cleaner.strip(complete({"text": pa.array(batch, pa.string())}, len(batch)))
         for row in stripped.to_pylist():

@@ -87,8 +87,10 @@ def build(
         sources: list[Shard | LastBuild] = [*again, *plan(discovery, config)]
         files = [file for build in again for file in build.files()]
         tasks = [shard_task(source, number, work, config) for number, source in enumerate(sources)]
-        if config.rules and not all(is_finished(task.file("sightings")) for task in tasks):
-            load_cleaner(config.rules, config.strictness)  # a rule that cannot be used shows now, not after reading
+        if (config.rules or config.model) and not all(is_finished(task.file("sightings")) for task in tasks):
+            load_cleaner(
+                config.rules, config.strictness, config.model
+            )  # what cannot be used shows now, not after reading
         run("read", ReadStep(config), tasks)
         sightings = [partial(shards.read_table, task.file("sightings")) for task in tasks]
         known = templates(sightings, shares.step, work)

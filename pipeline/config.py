@@ -59,6 +59,7 @@ class Config(BaseModel):
     encoding: str | None = Field(None, description="encoding of text inputs that are neither UTF-8 nor have a BOM")
     max_document: Size = Field(16 << 20, gt=0, description="largest text of one record, in bytes")
     rules: tuple[Path, ...] = Field((), description="folders of rule packs of your own")
+    model: Path | None = Field(None, description="weights of your own, from pipeline train")
     strictness: Literal["careful", "balanced", "thorough"] = Field("balanced", description="how much to remove")
     dedupe: Literal["none", "exact", "near"] = Field("exact", description="which duplicates to set aside")
     detect_language: bool = Field(default=False, description="tell the language of records that do not say it")
@@ -111,7 +112,7 @@ class Config(BaseModel):
         return self.model_dump(mode="json", exclude=set(RUN_ONLY))
 
 
-RUN_ONLY: Final = ("against", "workers", "engine", "memory", "batch_rows", "strict", "rules")
+RUN_ONLY: Final = ("against", "workers", "engine", "memory", "batch_rows", "strict", "rules", "model")
 
 
 def load(file: Path | None, options: Mapping[str, Any]) -> Config:
@@ -148,9 +149,11 @@ def _find() -> tuple[dict[str, Any], str]:
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
     table = _parse(file)
-    # Packs named in a file are looked for beside that file, not where the command happens to run.
+    # Packs and weights named in a file are looked for beside that file, not where the command happens to run.
     if isinstance(table.get("rules"), list):
         table["rules"] = [str(file.parent / entry) if isinstance(entry, str) else entry for entry in table["rules"]]
+    if isinstance(table.get("model"), str):
+        table["model"] = str(file.parent / table["model"])
     return table, str(file)
 
 

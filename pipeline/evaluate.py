@@ -2,8 +2,9 @@
 
 Gold is JSON Lines, one document each, plain or gzip: `lines`, a list of `text` and `label` (keep, drop, mixed with the
 kept character ranges as `spans`; title, neutral and unknown count for nothing), and where known `cls`, `gold_text`,
-`lang`, `extractor`, `publisher_domain`, `url`. Documents of one `extractor` and `track` are cleaned as one corpus, so
-repetition across documents has its say, and a page that stands there once per extractor does not repeat itself.
+`lang`, `extractor`, `publisher_domain`, `url`; or a sheet of labelled lines (`pipeline.strip.sheet`). Documents of one
+`extractor` and `track` are cleaned as one corpus, so repetition across documents has its say, and a page that stands
+there once per extractor does not repeat itself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from pipeline.errors import InputError
 from pipeline.records import complete
+from pipeline.strip import sheet
 from pipeline.strip.cleaner import load_cleaner, sightings_of
 from pipeline.strip.repetition import SIGHTINGS, templates
 
@@ -135,6 +137,11 @@ def read_gold(path: Path, **wanted: str | None) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: the file cannot be read or a line is no gold document.
     """
+    if path.suffix == sheet.SUFFIX:
+        for document in sheet.documents(sheet.read_sheet(path)):
+            if all(value is None or document.get(name) == value for name, value in wanted.items()):
+                yield document
+        return
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rt", encoding="utf-8") as lines:
@@ -178,9 +185,26 @@ def evaluate(
     return result
 
 
+def wrong_lines(documents: Iterable[dict[str, Any]], config: Config) -> tuple[int, list[tuple[str, JudgedLine]]]:
+    """The lines whose gold verdict the cleaner does not give, each with the name of its document.
+
+    Returns:
+        How many lines have a verdict, and those that came out wrong.
+    """
+    told, wrong = 0, []
+    for document, lines in _judged(list(documents), config):
+        name = str(document.get("doc_id") or document.get("file"))
+        for line in lines:
+            if line.gold in ("keep", "drop") and line.kept:
+                told += 1
+                if (line.share_kept < _HALF) != (line.gold == "drop"):
+                    wrong.append((name, line))
+    return told, wrong
+
+
 def _judged(corpus: Sequence[dict[str, Any]], config: Config) -> Iterator[tuple[dict[str, Any], list[JudgedLine]]]:
     """Each document of one corpus with its lines as the cleaner leaves them."""
-    cleaner = load_cleaner(config.rules, config.strictness)
+    cleaner = load_cleaner(config.rules, config.strictness, config.model)
     batches = [_batch(corpus[start : start + _BATCH]) for start in range(0, len(corpus), _BATCH)]
     seen = pa.Table.from_batches([sightings_of(batch) for batch in batches], SIGHTINGS)
     known = templates([lambda: seen], config.memory)

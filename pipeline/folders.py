@@ -60,7 +60,7 @@ def read(inputs: Sequence[str], folder: Path, config: Config) -> int:
 
 def strip(source: Path, target: Path, config: Config) -> int:
     """Strip every record of a folder of shards."""
-    cleaner = load_cleaner(config.rules, config.strictness)
+    cleaner = load_cleaner(config.rules, config.strictness, config.model)
     known = templates([partial(_sightings, file) for file in _shards(source)], _step_memory(config))
     return _map(source, target, lambda batch: cleaner.strip(batch, known))
 

@@ -26,6 +26,7 @@ from pipeline.records import RECORDS
 from pipeline.retry import LastBuild
 from pipeline.signals import measure
 from pipeline.strip.cleaner import load_cleaner, sightings_of
+from pipeline.strip.model import weights_digest
 from pipeline.strip.repetition import SIGHTINGS, of_shard
 from pipeline.validate import quarantine, validate
 from pipeline.write.durable import remove
@@ -73,7 +74,13 @@ def _surroundings() -> tuple[str, ...]:
 
 def versions(config: Config) -> dict[str, str]:
     """What decides about published bytes beside inputs and settings."""
-    return {"pipeline": version("news-corpus-pipeline"), "code": code_digest(), **library_version(config)}
+    return {"pipeline": version("news-corpus-pipeline"), "code": code_digest(), **_other_versions(config)}
+
+
+def _other_versions(config: Config) -> dict[str, str]:
+    """Of what a configuration brings in beside the package: a library, weights of the user's own."""
+    weights = {"model": weights_digest(config.model)} if config.model else {}
+    return {**library_version(config), **weights}
 
 
 def key_of(*parts: object) -> str:
@@ -128,7 +135,7 @@ def records(task: ShardTask, config: Config) -> Iterator[pa.RecordBatch]:
 
 def stripped(task: ShardTask, config: Config) -> Iterator[pa.RecordBatch]:
     """The records of a shard after strip and validate, as far as `task.rows` goes."""
-    clean = load_cleaner(config.rules, config.strictness).strip
+    clean = load_cleaner(config.rules, config.strictness, config.model).strip
     for first, batch in shards.numbered(records(task, config)):
         low, high = _overlap(first, len(batch), task.rows)
         if low < high:
@@ -332,7 +339,7 @@ def shard_task(shard: Shard | LastBuild, number: int, work: Path, config: Config
     # A file that could not be read has no digest: nothing tells whether it is the same the next time.
     lasting = isinstance(shard, LastBuild) or all(part.file.sha256 for part in shard.slices)
     read_key = key_of(shard.key, reading, "" if lasting else uuid.uuid4().hex)
-    strip_key = key_of(read_key, stripping, _pack_digests(config.rules), library_version(config))
+    strip_key = key_of(read_key, stripping, _pack_digests(config.rules), _other_versions(config))
     return ShardTask(number, work, read_key, strip_key, shard, lasting=lasting)
 
 

@@ -4,7 +4,7 @@ Each module holds the commands of one kind. What needs pyarrow is imported insid
 answer at once.
 """
 
-from pipeline.cli import build, clean, completion, corpus, evaluate, rules, stages
+from pipeline.cli import build, clean, completion, corpus, evaluate, review, rules, stages, train
 from pipeline.cli.program import main
 
-__all__ = ["build", "clean", "completion", "corpus", "evaluate", "main", "rules", "stages"]
+__all__ = ["build", "clean", "completion", "corpus", "evaluate", "main", "review", "rules", "stages", "train"]

@@ -179,10 +179,29 @@ def push(corpus: Path, uri: str, *, as_json: bool) -> None:
 @main.command()
 @click.argument("corpus", type=Folder())
 @click.argument("name", metavar="ID")
+@click.option("--case", type=Folder(), help="Sheet of regression cases to add the document to.")
+@click.option("--keep", multiple=True, help="For --case: a line that must stay, some of its text or a byte in it.")
+@click.option("--drop", multiple=True, help="For --case: a line that must go.")
 @JSON
-def why(corpus: Path, name: str, *, as_json: bool) -> None:
-    """Show what was removed from one document, line by line, and why; or why a record was set aside."""
+def why(
+    corpus: Path, name: str, *, case: Path | None, keep: tuple[str, ...], drop: tuple[str, ...], as_json: bool
+) -> None:
+    """Show what was removed from one document, line by line, and why; or why a record was set aside.
+
+    With --case a wrong cut becomes a regression case, which `pipeline rules test --gold` tries.
+    """
     from pipeline.corpus.why import why as reasons_of
+
+    if case:
+        from pipeline.corpus.case import add_case
+
+        told = add_case(corpus, name, case, keep, drop)
+        click.echo(f"case: {case}: {told} labelled lines")
+        click.echo(f"next: pipeline rules test --gold {case}")
+        return
+    if keep or drop:
+        msg = "--keep and --drop say what a regression case should be; give its sheet too: --case cases.tsv"
+        raise UsageError(msg)
 
     for record in reasons_of(corpus, name):
         if as_json:

@@ -35,6 +35,7 @@ class Folder(click.Path):
         return path
 
 
+MODEL: Final = click.option("--model", type=Folder(), help="Weights of your own, from pipeline train.")
 CONFIG: Final = click.option("--config", type=Folder(), help="Configuration file (default: pipeline.toml).")
 
 
@@ -43,6 +44,7 @@ def cleaner_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         CONFIG,
         click.option("--rules", multiple=True, type=Folder(), help="Folder of your own rule packs."),
+        MODEL,
         click.option(
             "--strictness", type=click.Choice(["careful", "balanced", "thorough"]), help="How much to remove."
         ),

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from pipeline.cli.options import MODEL
 from pipeline.cli.program import main
-from pipeline.cli.show import show_table
+from pipeline.cli.show import VISIBLE, show_table
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+_SHOWN: Final = 40  # of many wrong lines
 
 
 @main.group()
@@ -37,8 +43,13 @@ def list_rules(folders: tuple[Path, ...]) -> None:
 
 @rules.command("test")
 @_RULES
-def test_rules(folders: tuple[Path, ...]) -> None:
-    """Run every example of every pack, your own packs included."""
+@click.option(
+    "--gold", multiple=True, type=click.Path(path_type=Path), help="Also clean labelled lines: a sheet, or JSON Lines."
+)
+@MODEL
+def test_rules(folders: tuple[Path, ...], gold: tuple[Path, ...], model: Path | None) -> None:
+    """Run every example of every pack, your own packs included; with --gold your own labelled lines too."""
+    from pipeline.config import Config
     from pipeline.strip.examples import check_examples
     from pipeline.strip.rules import load_packs
 
@@ -49,5 +60,19 @@ def test_rules(folders: tuple[Path, ...]) -> None:
     examples = sum(len(rule.match) + len(rule.no_match) for pack in packs.packs for rule in pack.rule)
     examples += sum(len(block.example) for pack in packs.packs for block in pack.block)
     click.echo(f"{examples} examples, {len(failures)} wrong")
-    if failures:
+    wrong = sum(_wrong_lines(file, Config(rules=folders, model=model)) for file in gold)
+    if failures or wrong:
         click.get_current_context().exit(1)
+
+
+def _wrong_lines(file: Path, config: Config) -> int:
+    from pipeline.evaluate import read_gold, wrong_lines
+
+    told, wrong = wrong_lines(read_gold(file), config)
+    for name, line in wrong[:_SHOWN]:
+        verdict = f"must stay and goes as {line.label}" if line.gold == "keep" else "must go and stays"
+        click.secho(f"{name.translate(VISIBLE)}: {verdict}: {line.text.translate(VISIBLE)!r}", fg="red")
+    if len(wrong) > _SHOWN:
+        click.echo(f"and {len(wrong) - _SHOWN} more")
+    click.echo(f"{file}: {told} labelled lines, {len(wrong)} wrong")
+    return len(wrong)

@@ -83,7 +83,7 @@ def clean_article(text: str, config: Config) -> Article:
         RuleError: a pack of rules cannot be used.
     """
     batch = complete({"text": pa.array([text], pa.string())}, 1)
-    row = load_cleaner(config.rules, config.strictness).strip(batch).to_pylist()[0]
+    row = load_cleaner(config.rules, config.strictness, config.model).strip(batch).to_pylist()[0]
     removed = tuple(Removed(**{**span, "evidence": tuple(span["evidence"])}) for span in row["removed"] or ())
     return Article(
         text=row["text"] or "",

@@ -31,13 +31,14 @@ _SPAN_SCORE = 0.95
 
 
 @lru_cache(maxsize=4)
-def load_cleaner(rules: tuple[Path, ...], strictness: str) -> Cleaner:
-    """The cleaner for some packs of rules and a strictness; loaded once in each process.
+def load_cleaner(rules: tuple[Path, ...], strictness: str, model: Path | None = None) -> Cleaner:
+    """The cleaner for some packs of rules, a strictness and weights; loaded once in each process.
 
     Raises:
         RuleError: a pack cannot be used.
+        ConfigError: a file of weights cannot be used.
     """
-    return Cleaner(load_packs(rules), load_model(), strictness, _digest(rules))
+    return Cleaner(load_packs(rules), load_model(model) if model else load_model(), strictness, _digest(rules))
 
 
 def _digest(folders: tuple[Path, ...]) -> str:

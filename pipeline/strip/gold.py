@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.records import LABELS
+from pipeline.strip import sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ LICENCES: Final = {
     "wcxb": "CC-BY-4.0",
     "traf_eval": "Apache-2.0",
     "appeals_dev": "labels our own",
+    sheet.DATA_SET: "the user's own",
 }
 
 # The benchmark's classes, and the label of each.
@@ -129,6 +131,8 @@ def read_pages(files: Sequence[Path]) -> list[Page]:
 
 
 def _records(file: Path) -> Iterator[dict[str, Any]]:
+    if file.suffix == sheet.SUFFIX:
+        return sheet.documents(sheet.read_sheet(file))
     raw = file.read_bytes()
     text = gzip.decompress(raw) if file.suffix == ".gz" else raw
     return (json.loads(line) for line in text.splitlines() if line.strip())

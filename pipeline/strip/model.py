@@ -6,12 +6,14 @@ level asks all lines the same question, so a tree is a few array operations and 
 
 All sums are whole numbers and the only roundings are single float32 multiplications, so the bits are the same
 everywhere.
-Trained by `pipeline.strip.train`.
+Trained by `pipeline train`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pipeline.errors import ConfigError
 from pipeline.records import LABELS
 from pipeline.strip.features import OWN, line_features
 from pipeline.strip.neighbours import EVEN, HEADS, NAMES, surroundings
@@ -241,13 +244,32 @@ def _sum_tokens(
 
 @lru_cache(maxsize=2)
 def load_model(path: Path = WEIGHTS) -> LineModel:
-    """The packaged model, or one from a file of `pipeline.strip.train`; read once in each process.
+    """The packaged model, or one from a file of `pipeline train`; read once in each process.
 
     Raises:
-        ValueError: the file was trained for other features than this version finds.
+        ConfigError: it is no such file, or was trained for other features than this version finds.
     """
-    with np.load(path, allow_pickle=False) as weights:
-        model = LineModel(dict(weights))
-    if tuple(model.about["features"]) != NAMES:
-        raise ValueError(f"{path} was trained for other features; train it again with `python -m pipeline.strip.train`")
+    try:
+        with np.load(path, allow_pickle=False) as weights:
+            model = LineModel(dict(weights))
+        features = tuple(model.about["features"])
+    except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile) as error:
+        msg = f"{path} is no file of weights that `pipeline train` wrote: {error}"
+        raise ConfigError(msg) from None
+    if features != NAMES:
+        msg = f"{path} was trained for other features than this version finds; train it again with `pipeline train`"
+        raise ConfigError(msg)
     return model
+
+
+def weights_digest(path: Path) -> str:
+    """SHA-256 of a file of weights.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        msg = f"cannot read the weights {path}: {error.strerror}"
+        raise ConfigError(msg) from None

@@ -272,21 +272,37 @@ function show(index) {
     else if (typeof piece === "string") { text.append(piece); if (piece.trim()) last = ""; }
     else { text.append(...cut(piece, piece[1] !== last)); last = piece[1]; }
   }
-  $("document").replaceChildren(make("h3", { text: doc.title || firstWords(doc), dir: "auto" }), line, ...about, legend(doc, text), text);
+  $("document").replaceChildren(make("h3", { text: doc.title || firstWords(doc), dir: "auto" }), line, ...about, legend(doc, text), text, wrongCut(doc, text));
   $("document").scrollTop = 0;
 }
 function link(url) {
   if (!/^https?:\/\//i.test(url)) return url;
   return make("a", { href: url, text: url, rel: "noreferrer noopener nofollow", target: "_blank" });
 }
-function cut([text, label, evidence, score], tagged) {
+function cut([text, label, evidence, score, start], tagged) {
   // Line breaks around the words belong to the cut, but colour on them would only look like a stain.
   const words_of = text.trim();
   const from = text.indexOf(words_of);
   const mark = make("mark", { class: tagged ? "cut tagged" : "cut", hue: label, tabindex: "0", "data-label": words(label), text: words_of || "␣" });
   mark.tip = [label, evidence, score];
+  mark.start = start;
   return [blank(text.slice(0, from)), mark, blank(text.slice(from + words_of.length))];
 }
+// A click on a cut shows the command that makes it a regression case; ids that cannot be typed have none.
+function wrongCut(doc, text) {
+  const box = make("p", { class: "facts case", hidden: "" });
+  const offer = (event) => {
+    const mark = event.target instanceof Element ? event.target.closest(".cut") : null;
+    if (!mark || (event.type === "keydown" && event.key !== "Enter") || /[\x00-\x1f\x7f-\x9f]/.test(doc.id)) return;
+    const folder = location.protocol === "file:" ? decodeURIComponent(location.pathname).replace(/\/[^/]*$/, "") : "CORPUS";
+    const command = "pipeline why --case cases.tsv --keep " + mark.start + " -- " + quoted(folder) + " " + quoted(doc.id);
+    box.replaceChildren("A wrong cut? This makes it a regression case: ", make("code", { text: command }));
+    box.hidden = false;
+  };
+  for (const name of ["click", "keydown"]) text.addEventListener(name, offer);
+  return box;
+}
+const quoted = (word) => (/^[\w.,:=@%+/][\w.,:=@%+/-]*$/.test(word) ? word : "'" + word.replaceAll("'", "'\\''") + "'");
 const blank = (text) => make("span", { class: "blank", text });
 function legend(doc, text) {
   const box = make("input", { type: "checkbox" });

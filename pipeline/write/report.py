@@ -35,8 +35,8 @@ PIECES: Final = 200
 # None of these may stand in a script element as themselves, or data could end it; in JSON they are escapes.
 _ESCAPES: Final = {sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
-# A piece of a text: what stays is a string; what was cut is [text, label, evidence, score]; a number of characters is
-# left out of the report there.
+# A piece of a text: what stays is a string; what was cut is [text, label, evidence, score, first byte in the
+# input text]; a number of characters is left out of the report there.
 Piece = str | int | list[Any]
 
 
@@ -164,7 +164,7 @@ def _pieces(text: str, spans: list[dict[str, Any]]) -> Iterator[Piece]:
         length = span["start"] - source
         yield from _shortened(kept[place : place + length].decode("utf-8", "replace"))
         for passage in _shortened(span["text"]):
-            cut = [span["label"], span["evidence"], round(span["score"], 2)]
+            cut = [span["label"], span["evidence"], round(span["score"], 2), span["start"]]
             yield passage if isinstance(passage, int) else [passage, *cut]
         place, source = place + length, span["end"]
     rest = kept[place:].decode("utf-8", "replace")

@@ -6,6 +6,7 @@ import html.parser
 import json
 import random
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -249,6 +250,19 @@ def test_the_page_opens_without_a_word_and_asks_for_nothing(browser: Browser, se
     assert browser.run("window.scrollY") == 0
     assert browser.complaints() == []
     assert browser.requests() == []
+
+
+def test_a_wrong_cut_shows_the_command_that_makes_it_a_case(browser: Browser, seeds_report: Path) -> None:
+    """A click on a cut gives a `pipeline why --case` with its first byte, the corpus and the id, fit for a shell."""
+    browser.open(seeds_report)
+    assert browser.run("document.querySelector('#document .case').hidden") is True
+    browser.run("document.querySelector('#document mark.cut').click()")
+    words = shlex.split(browser.run("document.querySelector('#document .case code').textContent"))
+    start = browser.run("document.querySelector('#document mark.cut').start")
+    assert words[:6] == ["pipeline", "why", "--case", "cases.tsv", "--keep", str(start)]
+    assert words[6:8] == ["--", str(seeds_report.parent)]
+    assert browser.run(f"quoted({json.dumps('it' + chr(39) + 's $(x)')})") == "'it'" + chr(92) + "''s $(x)'"
+    assert browser.complaints() == []
 
 
 def test_filters_and_search_find_documents(browser: Browser, seeds_report: Path) -> None:
