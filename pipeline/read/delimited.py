@@ -19,7 +19,7 @@ import pyarrow.csv
 from pipeline.read import metadata
 from pipeline.read.jsonl import BLOCK, BLOCK_LINES, longest_record
 from pipeline.read.stream import Fault
-from pipeline.read.tables import Bytes, Found, assemble, fault_row, names
+from pipeline.read.tables import Found, assemble, fault_row, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
 # The standard library's own limit is for the whole process; ours is `longest_record`.
 _NO_LIMIT: Final = (1 << 31) - 1
+# Bytes that are split into lines at once.
+_PIECE: Final = 1 << 20
+# No table of articles has so many columns; every block of rows costs something for each of them.
+_MAX_COLUMNS: Final = 10_000
 
 
 def read(stream: Stream, part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
@@ -47,6 +51,7 @@ class _Reader:
         self._config = config
         self._delimiter = _DELIMITERS[file.kind]
         self._header: list[str] = []
+        self._fault: Fault | None = None
         self._index = 0
         self._rest = b""
         self._ended = False
@@ -57,6 +62,9 @@ class _Reader:
         while self._rest:
             known = len(self._rest)
             yield from self._block()
+            if self._fault:
+                yield fault_row(self._file, 0, self._fault)
+                return
             if len(self._rest) < known:
                 if len(self._rest) < BLOCK and not self._ended:
                     self._fill()
@@ -73,8 +81,10 @@ class _Reader:
             yield fault_row(self._file, 0, Fault("invalid-csv", "the file has no header"))
 
     def _fill(self) -> None:
-        more = self._stream.read(BLOCK)
-        self._ended = len(more) < BLOCK
+        # Twice as much each time that no record ends in it: a long one is looked through a few times only.
+        size = max(BLOCK, len(self._rest))
+        more = self._stream.read(size)
+        self._ended = len(more) < size
         self._rest += more
 
     @property
@@ -86,31 +96,35 @@ class _Reader:
         """The records at hand; takes their bytes away."""
         if not self._header:
             self._read_header()
-            if not self._header or not self._rest:
+            if not self._header or not self._rest or self._fault:
                 return
         bounds = _bounds(self._rest, self._delimiter.encode(), final=self._final)
         if bounds is None:
-            found, used = self._exact(self._rest, final=self._final)
+            batch, used = self._exact(self._rest, final=self._final)
             self._rest = self._rest[used:]
-            if found.rows:
-                yield self._done(found)
+            yield from self._counted(batch)
             return
         start = 0
         for first in range(0, len(bounds), BLOCK_LINES):
             ends = bounds[first : first + BLOCK_LINES]
             block = self._rest[start : int(ends[-1])]
-            found = self._quick(block, ends - start) or self._exact(block, final=True)[0]
+            found = self._quick(block, ends - start)
+            batch = self._exact(block, final=True)[0] if found is None else assemble(found, self._config)
             start = int(ends[-1])
-            if found.rows:
-                yield self._done(found)
+            yield from self._counted(batch)
         self._rest = self._rest[start:]
 
-    def _done(self, found: Found) -> pa.RecordBatch:
-        self._index += found.rows
-        return assemble(found, self._config)
+    def _counted(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        self._index += batch.num_rows
+        if batch.num_rows:
+            yield batch
 
     def _read_header(self) -> None:
         for row, _, stop, closed in _rows(self._rest, self._delimiter, final=self._final):
+            if closed and len(row) > _MAX_COLUMNS:
+                words = f"the header has {len(row)} columns; {_MAX_COLUMNS} are the most that are read"
+                self._fault = Fault("invalid-csv", words)
+                return
             if closed and row:
                 self._header = _unique([_plain(name, self._config.encoding)[0] or "" for name in row])
                 self._rest = self._rest[stop:]
@@ -143,70 +157,89 @@ class _Reader:
             name: _filled(column.combine_chunks())
             for name, column in zip(table.column_names, table.columns, strict=True)
         }
-        return self._found(columns, rows)
+        return self._found(columns, rows, range(self._index, self._index + rows))
 
-    def _found(self, columns: dict[str, pa.Array], rows: int) -> Found:
+    def _found(self, columns: dict[str, pa.Array], rows: int, index: Sequence[int] | range) -> Found:
         known = names(self._config)
         fields = {ours: columns.pop(theirs) for theirs, ours in known.items() if theirs in columns}
-        index = range(self._index, self._index + rows)
         return Found(rows, self._file.uri, index, fields, metadata.from_columns(columns, rows))
 
     # The exact way
 
-    def _exact(self, data: bytes, *, final: bool) -> tuple[Found, int]:
+    def _exact(self, data: bytes, *, final: bool) -> tuple[pa.RecordBatch, int]:
         """The whole records of some bytes, and how many of these they take."""
         cells: list[list[str | None]] = [[] for _ in self._header]
-        faults: dict[int, Fault] = {}
-        raw: dict[int, Bytes] = {}
         encodings: list[str | None] = []
-        used = 0
+        sound: list[int] = []
+        broken: dict[int, tuple[Fault, bytes, str | None]] = {}
+        used = count = 0
         for row, start, stop, closed in _rows(data, self._delimiter, final=final):
             used = stop
-            if row or not closed:
-                number = len(encodings)
-                values, encoding, fault = self._cells(row, closed=closed)
+            if not row and closed:
+                continue
+            values, encoding, fault = self._cells(row, closed=closed)
+            if fault:
+                broken[count] = fault, data[start:stop], encoding
+            else:
+                sound.append(count)
                 encodings.append(encoding)
-                if fault:
-                    faults[number] = fault
-                    raw[number] = data[start:stop]
                 for column, value in zip(cells, values, strict=True):
                     column.append(value)
-        rows = len(encodings)
+            count += 1
         arrays = [pa.array(column, pa.string()) for column in cells]
-        found = self._found(dict(zip(self._header, arrays, strict=True)), rows)
-        found.encoding, found.faults, found.raw = encodings, faults, raw
-        return found, used
+        index = [self._index + row for row in sound]
+        found = self._found(dict(zip(self._header, arrays, strict=True)), len(sound), index)
+        found.encoding = encodings
+        return self._together(found, sound, broken), used
+
+    def _together(
+        self, found: Found, sound: list[int], broken: dict[int, tuple[Fault, bytes, str | None]]
+    ) -> pa.RecordBatch:
+        """The rows of `sound`, and those at fault between them, which cost nothing for the columns that they lack."""
+        if not broken:
+            return assemble(found, self._config)
+        faults, raw, encodings = zip(*broken.values(), strict=True)
+        index = [self._index + row for row in broken]
+        bad = Found(len(broken), self._file.uri, index, encoding=encodings)
+        bad.faults, bad.raw = dict(enumerate(faults)), dict(enumerate(raw))
+        batches = [assemble(found, self._config), assemble(bad, self._config)]
+        return pa.concat_batches(batches).take(pa.array(np.argsort([*sound, *broken])))
 
     def _cells(self, row: Sequence[str], *, closed: bool) -> tuple[list[str | None], str | None, Fault | None]:
         width = len(self._header)
-        nothing: list[str | None] = [None] * width
         if not closed:
-            return nothing, None, Fault("invalid-csv", "a quote is opened and not closed before the end of the file")
+            return [], None, Fault("invalid-csv", "a quote is opened and not closed before the end of the file")
         if len(row) != width:
             words = f"the row has {len(row)} cells, the header has {width}"
-            return nothing, "utf-8", Fault("invalid-csv", words)
+            return [], "utf-8", Fault("invalid-csv", words)
         encoding = "utf-8"
         values: list[str | None] = []
         for name, cell in zip(self._header, row, strict=True):
             text, used = _plain(cell, self._config.encoding)
             if text is None:
-                return nothing, None, Fault("not-utf8", f"the cell of '{name}' is not UTF-8")
+                return [], None, Fault("not-utf8", f"the cell of '{name}' is not UTF-8")
             encoding = used if used != "utf-8" else encoding
             values.append(text or None)
         return values, encoding, None
 
     def _skip_record(self) -> pa.RecordBatch:
-        """Pass over a record that is too large to hold: to the first line end outside quotes."""
-        digest, size, quotes = hashlib.sha256(), 0, 0
-        data = self._rest
-        while data:
+        """Pass over a record that is too large to hold: all bytes at hand, and those up to its end."""
+        # The reader found no end in these bytes; whether they leave a quote open, only the reader can say.
+        quotes = int(any(not closed for *_, closed in _rows(self._rest, self._delimiter, final=True)))
+        # A CR at their end may be the end of the record.
+        size = len(self._rest) - (self._rest.endswith(b"\r") and not quotes)
+        digest = hashlib.sha256(self._rest[:size])
+        data, self._rest = self._rest[size:], b""
+        while data or (data := self._stream.read(BLOCK)):
             end = _first_end(data, quotes)
             piece = data if end < 0 else data[:end]
             digest.update(piece)
             size += len(piece)
+            if end >= 0:
+                self._rest = data[end:]
+                break
             quotes += piece.count(b'"')
-            self._rest = data[len(piece) :]
-            data = self._stream.read(BLOCK) if end < 0 else b""
+            data = b""
         limit = longest_record(self._config)
         words = f"the row has {size} bytes; with --max-document {self._config.max_document} {limit} are allowed"
         batch = fault_row(self._file, self._index, Fault("too-large", words), digest.hexdigest())
@@ -216,13 +249,11 @@ class _Reader:
 
 def _first_end(data: bytes, quotes: int) -> int:
     """Offset after the first line end outside quotes, of data before which `quotes` quotes stand; -1 if none."""
-    place = 0
-    while (found := data.find(b"\n", place)) >= 0:
-        quotes += data.count(b'"', place, found)
-        place = found + 1
-        if quotes % 2 == 0:
-            return place
-    return -1
+    view = np.frombuffer(data, dtype=np.uint8)
+    ends = np.flatnonzero((view == 0x0A) | (view == 0x0D))
+    before = np.searchsorted(np.flatnonzero(view == 0x22), ends) + quotes
+    outside = np.flatnonzero(before % 2 == 0)
+    return int(ends[outside[0]]) + 1 if len(outside) else -1
 
 
 def _bounds(data: bytes, delimiter: bytes, *, final: bool) -> np.ndarray[Any, Any] | None:
@@ -287,7 +318,7 @@ def _rows(data: bytes, delimiter: str, *, final: bool) -> Iterator[tuple[list[st
 
     def lines() -> Iterator[str]:
         nonlocal place, broken, exhausted
-        for line in data.splitlines(keepends=True):
+        for line in _lines(data):
             place += len(line)
             # A CR at the very end may be the first half of a line break.
             broken = line[-1:] == b"\n" or (line[-1:] == b"\r" and place < len(data))
@@ -308,6 +339,15 @@ def _rows(data: bytes, delimiter: str, *, final: bool) -> Iterator[tuple[list[st
             return
         yield row, start, place, not exhausted
         start = place
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    """The lines with their ends, some of them at a time: as a list they would take many times the memory."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _PIECE) + 1 or len(data)
+        yield from data[start:end].splitlines(keepends=True)
+        start = end
 
 
 def _plain(cell: str, encoding: str | None) -> tuple[str | None, str]:

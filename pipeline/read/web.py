@@ -42,7 +42,8 @@ _HEAD: Final = 4_096
 
 _META: Final = re.compile(rb"<meta\s[^>]{0,500}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.IGNORECASE)
 _XML: Final = re.compile(rb"^\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})[\"']", re.IGNORECASE)
-_XML_DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]{0,500}\?>")
+# To their end, or that of the page: lxml looks for an encoding in one that is left, in quadratic time.
+_XML_DECLARATIONS: Final = re.compile(r"^(?:\s*<\?xml[^>]*>?)+")
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -237,7 +238,7 @@ def _extract(markup: str, url: str | None) -> tuple[str | None, dict[str, str], 
     trafilatura = _trafilatura()
     try:
         with _limited(_MAX_SECONDS):
-            tree = trafilatura.load_html(_XML_DECLARATION.sub("", markup), len(markup) * 4)
+            tree = trafilatura.load_html(_XML_DECLARATIONS.sub("", markup), len(markup) * 4)
             if tree is None:
                 return None, {}, Fault("invalid-html", "there is no HTML in the file")
             fields = facts(tree, url)
