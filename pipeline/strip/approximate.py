@@ -6,6 +6,8 @@ The alphabet stands in `scarcity`.
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from typing import Final
 
 from pipeline.strip.scarcity import ANY, BLANK, END, FIRST, START, columns_of, cost_of, is_unknown, usable_words
@@ -17,13 +19,20 @@ _CURRENCY: Final = "$£€₹"
 # More strings than this would cost more to look up than they save.
 _MOST_STRINGS: Final = 400
 
+_COUNT: Final = re.compile(r"\{(\d+)(,\d*)?\}")
+
+_OCTAL: Final = "01234567"
+
 # A conjunction of sets of strings.
 Sets = list[frozenset[str]]
 
 
 def approximate(pattern: str) -> Sets:
-    """The sets of strings of a pattern that RE2 accepts."""
-    return _Parser(pattern).parse()
+    """The sets of strings of a pattern that RE2 accepts; none of one that is nested too deeply to be followed."""
+    try:
+        return _Parser(pattern).parse()
+    except RecursionError:
+        return []
 
 
 class _Parser:
@@ -87,6 +96,9 @@ class _Parser:
 
     def _escape(self) -> frozenset[str]:
         sign = self._take()
+        if sign in _OCTAL:
+            self._skip(sum(1 for _ in takewhile(_OCTAL.__contains__, self._pattern[self._place : self._place + 2])))
+            return frozenset([ANY])
         if sign in "pP":
             self._skip_braces()
             return frozenset([ANY])
@@ -134,8 +146,9 @@ class _Parser:
         if sign and sign in "*+?":
             self._take()
             lowest, many = (1 if sign == "+" else 0), sign != "?"
-        elif sign == "{" and self._pattern[self._place + 1 : self._place + 2].isdigit():
-            lowest, many = self._count()
+        elif found := _COUNT.match(self._pattern, self._place):  # any other brace stands for itself
+            self._place = found.end()
+            lowest, many = int(found[1]), bool(found[2]) or int(found[1]) > 1
         else:
             return piece
         if self._peek() == "?":
@@ -148,12 +161,6 @@ class _Parser:
         elif many and len(strings) > 1:
             strings = strings | {BLANK}
         return [strings if lowest else strings | {""}]
-
-    def _count(self) -> tuple[int, bool]:
-        close = self._pattern.index("}", self._place)
-        bounds = self._pattern[self._place + 1 : close].split(",")
-        self._place = close + 1
-        return int(bounds[0]), len(bounds) > 1 or int(bounds[0]) > 1
 
 
 class _Stretch:

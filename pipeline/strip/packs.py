@@ -247,7 +247,8 @@ def compile_pattern(pattern: str, where: str) -> re2._Regexp:
 
 
 # `.{3,80}`, and the like after a character class: RE2 counts by states, which makes a search ten times as slow.
-_COUNTED: Final = re.compile(r"(?<!\\)(\.|\\[wWsSdD]|\[(?:\\.|[^\]\\])+\])\{\d+(?:,\d*)?\}")
+# A class that holds a `[` may stay as it is: looking for its end from each `[` would take quadratic time.
+_COUNTED: Final = re.compile(r"(?<!\\)(\.|\\[wWsSdD]|\[(?:\\.|[^\[\]\\])++\])\{\d+(?:,\d*)?\}")
 
 
 def loosened(pattern: str) -> str:
