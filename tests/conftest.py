@@ -15,6 +15,13 @@ settings.register_profile("long", deadline=None, max_examples=10_000)
 settings.register_profile("mutation", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
+
+def examples(count: int) -> settings:
+    """So many examples in the quick run, for a property that takes long or needs many; a longer profile has its say."""
+    usual = settings.get_profile("quick").max_examples
+    return settings(max_examples=count if settings().max_examples <= usual else settings().max_examples)
+
+
 ROOT = Path(__file__).parent.parent
 SEEDS = ROOT / "seeds"
 

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from pipeline.config import Config
 from pipeline.records import RECORDS
 from pipeline.write import PartCounts, finish, lock, staging, switch, write_part
+from tests.conftest import examples
 
 VERSIONS = {"pipeline": "0.0.0", "rules": "0" * 64}
-# For properties that write files: fewer examples in the quick run, all that a longer profile asks for.
-_EXAMPLES = settings().max_examples
-ON_DISK = settings(deadline=None, max_examples=25 if _EXAMPLES <= 100 else _EXAMPLES)
+# For properties that write files.
+ON_DISK = examples(25)
 LABELS = ("newsletter", "related", "caption", "other")
 
 

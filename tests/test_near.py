@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import folders
@@ -21,6 +21,7 @@ from pipeline.dedupe.near import near_duplicates
 from pipeline.dedupe.signatures import SIGNATURES, signatures, similarity
 from pipeline.errors import UsageError
 from pipeline.shuffle import shuffled
+from tests.conftest import examples
 from tests.test_build import digests, rows
 
 SYLLABLES = ["ba", "ri", "to", "ken", "lu", "mor", "sa", "ne", "wid", "gra", "pel", "on"]
@@ -127,7 +128,7 @@ def test_shards_and_memory_change_nothing(shards: int, memory: int) -> None:
     assert found_in(texts, shards, memory) == found_in(texts)
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.lists(st.text("ab .\nÄ。字éΩ“”\u00a0", max_size=60), max_size=12), st.data())
 def test_a_signature_depends_on_its_text_alone(texts: list[str], data: st.DataObject) -> None:
     """Whatever stands before and after a text in its batch, in any alphabet, empty or short."""

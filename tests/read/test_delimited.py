@@ -9,10 +9,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.read import delimited
+from tests.conftest import examples
 
 from .conftest import Read, read_all
 
@@ -49,7 +50,7 @@ def _rows(data: bytes, tmp_path_factory: pytest.TempPathFactory, **patches: Any)
         return read_all(file).to_pylist()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(data=FILES)
 def test_both_ways_give_the_same_rows(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever the bytes are, the quick way gives up or gives the rows of the exact way."""
@@ -59,7 +60,7 @@ def test_both_ways_give_the_same_rows(data: bytes, tmp_path_factory: pytest.Temp
         assert _rows(data, tmp_path_factory) == quick
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(data=FILES, block=st.integers(1, 40), lines=st.integers(1, 3))
 def test_rows_do_not_depend_on_the_block(
     data: bytes, block: int, lines: int, tmp_path_factory: pytest.TempPathFactory
@@ -68,7 +69,7 @@ def test_rows_do_not_depend_on_the_block(
     assert _rows(data, tmp_path_factory, BLOCK=block, BLOCK_LINES=lines) == _rows(data, tmp_path_factory)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
 def test_written_cells_are_read(rows: list[list[str]], end: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Each row that the standard library writes is one record with the same text."""

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config import Config
 from pipeline.read import Stream, jsonl, source
 from pipeline.read.inputs import InputFile, Slice
+from tests.conftest import examples
 
 from .conftest import Read, read_all
 
@@ -104,7 +105,7 @@ def _rows(data: bytes, tmp: Path, monkeypatch: pytest.MonkeyPatch | None, **patc
         return read_all(file).to_pylist()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(lines=LINES)
 def test_both_ways_give_the_same_rows(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Whatever the lines hold, the quick way gives up or gives the rows of the exact way."""
@@ -118,7 +119,7 @@ def test_both_ways_give_the_same_rows(lines: list[bytes], tmp_path_factory: pyte
     assert len(exact) == sum(bool(line.strip(b" \t\r")) for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(lines=LINES, block=st.integers(1, 60), count=st.integers(1, 4))
 def test_rows_do_not_depend_on_the_block(
     lines: list[bytes], block: int, count: int, tmp_path_factory: pytest.TempPathFactory

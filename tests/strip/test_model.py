@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.records import LABELS
@@ -16,6 +16,7 @@ from pipeline.strip.lines import split_lines
 from pipeline.strip.model import STRICTNESS, LineModel, Scores, load_model
 from pipeline.strip.neighbours import HEADS, NAMES, surroundings
 from pipeline.strip.tokens import FIRST, SENTENCE, read_words
+from tests.conftest import examples
 
 _BODY = [
     "The council voted late on Tuesday to close the old bridge, which has carried traffic across the river since 1931.",
@@ -83,8 +84,8 @@ _TEXTS = st.lists(
 )
 
 
+@examples(60)
 @given(_TEXTS)
-@settings(deadline=None, max_examples=60)
 def test_a_document_scores_the_same_in_every_batch(texts: list[str]) -> None:
     """Scores and labels of a document do not depend on the batch around it, bit for bit."""
     whole = _score(texts)
@@ -94,8 +95,8 @@ def test_a_document_scores_the_same_in_every_batch(texts: list[str]) -> None:
     assert _labels(whole) == [label for part in alone for label in _labels(part)]
 
 
+@examples(60)
 @given(_TEXTS)
-@settings(deadline=None, max_examples=60)
 def test_features_have_their_shapes(texts: list[str]) -> None:
     """One row a name, one column a line."""
     lines = split_lines(pa.array(texts, pa.string()))

@@ -24,6 +24,7 @@ from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES, plain, plain_lines
 from pipeline.strip.prefilter import FIRST, LAST, needs_of
 from pipeline.strip.rules import Rules, load_packs
 from pipeline.strip.wordkeys import find_word_keys, pair_key, word_key
+from tests.conftest import examples
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ _PATTERNS = st.lists(st.tuples(_ATOMS, st.sampled_from(["", "", "?", "*", "+", "
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@settings(examples(300), suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     _PATTERNS,
     st.lists(st.sampled_from(["a", "b", "bc", "sign", "news", "up", " ", "é", "-", "9", "A"]), max_size=9).map("".join),
