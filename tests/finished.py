@@ -143,7 +143,9 @@ def articles(draw: st.DrawFn) -> Article:
     if outcome == "quarantine" and draw(st.booleans()):
         return Article(None, (), outcome, reason)
     encoding, bom = draw(st.sampled_from([("utf-8", False), ("utf-8", True), ("utf-16-be", True), ("utf-16-le", True)]))
-    return Article(text, cuts, outcome, reason, encoding, bom, draw(st.sampled_from(["txt", "txt.gz", "jsonl"])))
+    return Article(
+        text, cuts, outcome, reason, encoding, bom, draw(st.sampled_from(["txt", "txt.gz", "TXT.zst", "jsonl"]))
+    )
 
 
 def write(folder: Path, articles: list[Article], *, rows: int = 1000, parts: int = 1) -> PartCounts:

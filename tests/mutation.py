@@ -213,7 +213,7 @@ def _expression_changes(statement: ast.stmt) -> Iterator[Change]:
     """Changes to the expressions of a statement, not to those of the statements inside it."""
     if isinstance(statement, ast.AugAssign) and type(statement.op) in _SIGNS:
         yield _set(statement, "op", _SIGNS[type(statement.op)]())
-    if isinstance(statement, ast.If | ast.While):
+    if isinstance(statement, ast.If | ast.While) and not isinstance(statement.test, ast.UnaryOp):
         yield _set(statement, "test", ast.UnaryOp(ast.Not(), statement.test))
     for node, become in _expressions(statement):
         yield from _node_changes(node, become)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.dedupe import FINGERPRINTS, find, fingerprints, mark
+from pipeline.dedupe.exact import KEY, repeats
 from pipeline.records import RECORDS
 
 
@@ -48,6 +50,17 @@ def test_the_earliest_of_equal_texts_stays() -> None:
     ]
 
 
+def test_only_case_and_what_is_not_seen_are_passed_over() -> None:
+    """Of the texts that differ in one ASCII character, those with a letter in the other case are copies."""
+    seen = [chr(code) for code in range(33, 127)]
+    rows = deduped([[("none", "xy"), *((f"{ord(sign)}", f"x{sign}y") for sign in seen)]])
+    assert [row["id"] for row in rows if row["outcome"]] == [f"{ord(sign)}" for sign in seen if sign.islower()]
+    assert [row["duplicate_of"] for row in rows if row["outcome"]] == [f"{code}" for code in range(65, 91)]
+    hidden = [chr(code) for code in (*range(33), 127)]
+    rows = deduped([[("first", "xy"), *((f"{ord(sign)}", f"x{sign}y") for sign in hidden), ("other", "x y z")]])
+    assert [row["id"] for row in rows if not row["outcome"]] == ["first", "other"]
+
+
 def test_a_repeated_id_is_a_duplicate_or_a_clash() -> None:
     """The same id with the same text is a duplicate; with another text it is quarantined, never overwritten."""
     rows = deduped([[("a", "x"), ("a", "x"), ("a", "y")]], texts=False)
@@ -61,6 +74,18 @@ def test_a_repeated_id_is_a_duplicate_or_a_clash() -> None:
 def test_without_exact_dedupe_equal_texts_stay() -> None:
     """`--dedupe none` sets only repeated ids aside."""
     assert [row["outcome"] for row in deduped([[("a", "x"), ("b", "x")]], texts=False)] == [None, None]
+
+
+def test_keys_with_one_half_in_common_are_two_keys() -> None:
+    """All 128 bits count, and the first of equal keys is found among others that sort between them."""
+    keys = [first + second for first, second in ((b"a", b"1"), (b"a", b"2"), (b"b", b"1"), (b"a", b"1"), (b"a", b"2"))]
+    column = pa.array([key[:1] * 8 + key[1:] * 8 for key in keys], KEY)
+    table = pa.table({"id_key": pa.chunked_array([column[:2], column[2:]])})
+    repeated, original = repeats([lambda: table], "id_key", np.zeros(0, np.int64), 1 << 20)
+    assert sorted(zip(repeated.tolist(), original.tolist(), strict=True)) == [(3, 0), (4, 1)]
+    repeated, original = repeats([lambda: table, lambda: table], "id_key", np.array([0, 4]), 1 << 20)
+    pairs = sorted(zip(repeated.tolist(), original.tolist(), strict=True))
+    assert pairs == [(5, 3), (6, 1), (7, 2), (8, 3), (9, 1)]
 
 
 ROWS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "X ", "y", "z z", "zz"])), max_size=8)

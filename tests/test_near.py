@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from itertools import combinations
@@ -63,12 +64,14 @@ def jaccard(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> float:
     return len(one & other) / len(one | other)
 
 
-def found_in(texts: list[str], shards: int = 1, memory: int = 1 << 28) -> dict[int, int]:
+def found_in(texts: list[str], shards: int = 1, memory: int = 1 << 28, batch: int = 1 << 20) -> dict[int, int]:
     """Duplicates and the text that stays, by position."""
     size = -(-len(texts) // shards)
     tables = [
-        pa.Table.from_batches([signatures(pa.array(texts[start : start + size]))], SIGNATURES)
-        for start in range(0, len(texts), size)
+        pa.Table.from_batches(
+            [signatures(pa.array(shard[low : low + batch])) for low in range(0, len(shard), batch)], SIGNATURES
+        )
+        for shard in (texts[start : start + size] for start in range(0, len(texts), size))
     ]
     place, stays, _ = near_duplicates([lambda table=table: table for table in tables], np.zeros(0, np.int64), memory)  # type: ignore[misc]
     return dict(zip(place.tolist(), stays.tolist(), strict=True))
@@ -125,7 +128,21 @@ def test_the_sketch_tells_the_share_of_shingles() -> None:
 def test_shards_and_memory_change_nothing(shards: int, memory: int) -> None:
     """Partitions are spilled and worked on one by one, with the same result."""
     texts = collection(300, seed=2)
-    assert found_in(texts, shards, memory) == found_in(texts)
+    assert found_in(texts, shards, memory, batch=17) == found_in(texts)
+
+
+def test_signatures_are_the_same_everywhere() -> None:
+    """Hashes are fixed: on every machine and with every version of NumPy the same texts have the same signature."""
+    texts = [*collection(40), "", "one", "one two three four", "the the the the the the", "x" * 9 + " " + "y" * 17]
+    texts += [
+        "市长周一宣布港口将关闭三个月进行维修",
+        "Größe, Straße — “Ünïcode” 3.14 …",
+        "a" * 300_000,
+        "word " * 100_000,
+    ]
+    made = signatures(pa.array(texts))
+    digest = hashlib.sha256(b"".join(b"".join(made[name].to_pylist()) for name in made.schema.names)).hexdigest()
+    assert digest == "57d485740bcab93e3a61e65539ced4d59c074acd7d84ca6e6fe2de45d4c7d524"
 
 
 @examples(50)
@@ -216,6 +233,28 @@ def test_near_duplicates_name_the_earliest_and_how_similar_they_are(folder: Path
     assert documents == {"first", "other", "third"}
     assert all(0.8 <= row["similarity"] <= 1 for row in rows(corpus, "duplicates"))
     assert check(corpus).ok
+
+
+def test_copies_of_near_duplicates_belong_to_the_group_of_their_own_text(tmp_path: Path) -> None:
+    """Of many groups, in other orders and shards: exact copies and repeated ids of what goes point to what stays."""
+    first = {f"first-{number}": article(number) for number in range(6)}
+    write_file(tmp_path / "in" / "a.jsonl", first)
+    write_file(tmp_path / "in" / "b.jsonl", {f"near-{number}": changed(article(number)) for number in (4, 1, 3, 0)})
+    copies = {f"copy-{number}": changed(article(number)) for number in (0, 4, 3, 1)}
+    write_file(tmp_path / "in" / "c.jsonl", copies | {"copy-2": article(2), "alone": article(9)})
+    write_file(tmp_path / "in" / "d.jsonl", {f"near-{number}": changed(article(number)) for number in (3, 0)})
+    write_file(tmp_path / "in" / "e.jsonl", {"alone": article(10), "near-1": article(11)})
+    corpus = build([str(tmp_path / "in")], tmp_path / "out", Config(workers=1, dedupe="near")).corpus
+    found = [
+        (row["id"], row["reason"], row["duplicate_of"], row["similarity"] == 1) for row in rows(corpus, "duplicates")
+    ]
+    near = [(f"near-{number}", "near", f"first-{number}", False) for number in (4, 1, 3, 0)]
+    exact = [(f"copy-{number}", "near", f"first-{number}", False) for number in (0, 4, 3, 1)]
+    again = [(f"near-{number}", "duplicate-id", f"first-{number}", False) for number in (3, 0)]
+    assert found == [*near, *exact, ("copy-2", "exact", "first-2", True), *again]
+    clashes = [(row["id"], row["reason"], row["detail"]) for row in rows(corpus, "quarantine")]
+    said = "an earlier record has the id '{}' and another text"
+    assert clashes == [(name, "duplicate-id", said.format(name)) for name in ("alone", "near-1")]
 
 
 def test_near_builds_are_the_same_bytes_whatever_workers_batches_and_former_builds(

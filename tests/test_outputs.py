@@ -105,7 +105,7 @@ def test_builds_race_for_one_output_while_it_is_read(tmp_path: Path, racers: int
 
 
 # In per cent of what the output of a build takes in the end; on its way it takes up to three times as much.
-QUICK, LONG = (40, 80, 120, 360), range(6, 366, 6)
+QUICK, LONG = (40, 80, 120, 360), range(3, 183, 3)
 SHARES = [pytest.param(QUICK, id="quick"), pytest.param(LONG, marks=pytest.mark.long, id="long")]
 
 

@@ -62,6 +62,50 @@ def test_a_row_that_does_not_fit_is_set_aside_with_the_pydantic_error(fault: dic
     assert next(iter(fault)) in out[1]["detail"]
 
 
+def origin(**values: object) -> dict[str, Any]:
+    return {"origin": {**GOOD["origin"], **values}}
+
+
+# What just fits, and what just does not.
+EDGES = [
+    ({"id": "i" * 1_024}, {"id": "i" * 1_025}),
+    ({"id": "é" * 1_024}, {"id": "é" * 1_025}),
+    *(({name: "n" * 10_000}, {name: "n" * 10_001}) for name in ("source", "url", "title", "byline")),
+    ({"title": "é" * 10_000}, {"title": "é" * 10_001}),
+    *(({name: "n"}, {name: ""}) for name in ("id", "source", "url", "title", "byline", "text")),
+    ({"language": "de"}, {"language": "d"}),
+    ({"language": "yue"}, {"language": "yuex"}),
+    ({"language": "de-AT-abcdefgh-1"}, {"language": "de-abcdefghi"}),
+    ({"language": None}, {"language": ""}),
+    ({"captions": ["a"]}, {"captions": [""]}),
+    ({"captions": None}, {"captions": [None]}),
+    ({"word_count": 1}, {"word_count": 0}),
+    ({"removed_ratio": 0.0}, {"removed_ratio": -0.001}),
+    ({"removed_ratio": 1.0}, {"removed_ratio": 1.001}),
+    ({"flags": ["heavy-removal"]}, {"flags": ["heavy"]}),
+    ({"metadata": "{}"}, {"metadata": "null"}),
+    ({"raw_sha256": "0123456789abcdef" * 4}, {"raw_sha256": "0123456789abcdeg" * 4}),
+    ({"raw_sha256": "a" * 64}, {"raw_sha256": "A" * 64}),
+    (origin(uri="u"), origin(uri="")),
+    (origin(index=0), origin(index=-1)),
+    (origin(text_sha256="f" * 64), origin(text_sha256="f" * 63)),
+    (origin(member=None), origin(uri=None)),
+]
+
+
+@pytest.mark.parametrize(("fits", "too_much"), EDGES, ids=lambda row: next(iter(row)))
+def test_the_edges_are_where_they_are_said_to_be(fits: dict[str, Any], too_much: dict[str, Any]) -> None:
+    """One character, one word or one thousandth more, and a row is set aside."""
+    assert validate(batch_of(fits, too_much, fits)).column("outcome").to_pylist() == [None, "quarantine", None]
+    assert explain(batch_of(fits), 0) is None
+
+
+def test_a_batch_that_fits_is_passed_on_as_it_is() -> None:
+    """Nothing is copied or asked of pydantic."""
+    batch = batch_of({}, {})
+    assert validate(batch) is batch
+
+
 def test_metadata_that_only_looks_like_an_object_is_found() -> None:
     """Braces at both ends do not make an object."""
     assert validate(batch_of({"metadata": "{not json}"})).column("outcome")[0].as_py() == "quarantine"

@@ -50,8 +50,17 @@ def test_a_slice_of_a_column_has_the_lines_of_its_own_texts(texts: list[str | No
 @pytest.mark.parametrize("blank", [" " * 100_000, "\u00a0" * 10_000, "\u3000\u200b " * 10_000])
 def test_a_line_with_much_white_space_at_its_ends_is_trimmed(blank: str) -> None:
     """However long the white space is, the content is found without walking through it."""
-    lines = split_lines(pa.array([f"{blank}content{blank}\n{blank}"]))
-    assert [lines.text(line) for line in range(len(lines))] == [b"content"]
+    for text in (f"{blank}content{blank}\n{blank}", f"content{blank}", f"{blank}content", blank):
+        lines = split_lines(pa.array([text, "after"]))
+        assert [lines.text(line) for line in range(len(lines))] == [b"content", b"after"][text == blank :]
+
+
+def test_a_column_without_texts_has_no_lines() -> None:
+    """However Arrow holds it: with offsets and without."""
+    bare = pa.StringArray.from_buffers(0, None, pa.py_buffer(b""))
+    for column in (pa.array([], pa.string()), bare, pa.array(["a"])[1:]):
+        lines = split_lines(column)
+        assert (len(lines), len(lines.buffer), lines.first.tolist(), lines.base.tolist()) == (0, 0, [0], [0])
 
 
 @given(TEXTS)

@@ -201,6 +201,37 @@ def test_columns_keep_their_descriptions(tmp_path: Path, table: str) -> None:
         assert field.metadata[b"description"] == read.field(field.name).metadata[b"description"]
 
 
+# Few values that come back often are kept once; of ids and small values a reader sees the smallest and the largest.
+ONCE = {
+    "documents": {"source", "byline", "language", "flags", "origin.uri", "origin.member", "origin.encoding"},
+    "removed": {"document_id", "label", "evidence"},
+    "duplicates": {"source", "byline", "language", "reason", "origin.uri", "origin.member", "origin.encoding"},
+    "quarantine": {"source", "byline", "language", "reason", "origin.uri", "origin.member", "origin.encoding"},
+}
+ORIGIN = {"origin.uri", "origin.index"}
+RANGES = {
+    "documents": {"id", "source", "url", "published", "language", "word_count", "removed_ratio", *ORIGIN},
+    "removed": {"document_id", "start", "end", "label", "score"},
+    "duplicates": {"id", "source", "url", "published", "language", "reason", "duplicate_of", "similarity", *ORIGIN},
+    "quarantine": {"id", "source", "url", "published", "language", "reason", *ORIGIN},
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_columns_are_stored_as_what_they_hold(tmp_path: Path, table: str) -> None:
+    """Dictionaries where values repeat, ranges where a reader can skip by them, neither for texts."""
+    with TableFile(tmp_path / "part", TABLES[table]) as file:
+        for batch in batches(ordinary(200)):
+            file.add(route(batch)[table])
+    group = pq.read_metadata(tmp_path / "part").row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    names = {column.path_in_schema: column.path_in_schema.removesuffix(".list.element") for column in columns}
+    once = {names[column.path_in_schema] for column in columns if column.has_dictionary_page}
+    ranges = {names[column.path_in_schema] for column in columns if column.is_stats_set}
+    assert once == ONCE[table]
+    assert ranges == RANGES[table]
+
+
 def test_pages_carry_checksums_and_an_index(tmp_path: Path) -> None:
     """Damage inside a page is found by any reader that verifies, and readers can skip pages."""
     with TableFile(tmp_path / "part", DOCUMENTS) as file:
