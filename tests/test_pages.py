@@ -1,6 +1,6 @@
-"""The tutorial and the how-to pages do what they say: every block is run in the order of the page.
+"""The pages do what they say: every block of the tutorial, the how-to pages and others is run, in order.
 
-- A `sh` or `python` block is run; a `text` block right after it is what it prints, where `…` stands for anything.
+- A `sh`, `python` or `sql` block is run; a `text` block right after it is what it prints; `…` stands for anything.
 - A block after `<!-- file: NAME -->` is a file that the reader makes.
 - A block after `<!-- not run: REASON -->` is left out, one after `<!-- install -->` is for a machine of its own.
 - A page with `<!-- needs: NAME -->` is skipped where that library is missing.
@@ -30,12 +30,19 @@ from tests.conftest import ROOT, SEEDS
 
 DOCS = ROOT / "docs"
 TUTORIAL = DOCS / "tutorial.md"
-PAGES = [TUTORIAL, *sorted((DOCS / "how-to").glob("*.md"))]
+# Pages whose examples others see to: test_docs.py the reference, test_api.py those in Python.
+ELSEWHERE = {DOCS / "python.md", DOCS / "cli.md", *(DOCS / "reference").glob("*.md")}
+RUN = ("sh", "python", "sql")
 UPDATE = bool(os.environ.get("UPDATE_DOCS"))
 BLOCK = re.compile(
     r"(?:^<!-- (?P<note>[^\n]+) -->\n)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 INSTALLS = "install"
+# What pages call `articles/`: what a reader may have.
+ARTICLES = {
+    "bridge.txt": "The council voted on Tuesday to keep the old bridge open for another year, the mayor said.\n",
+    "pont.txt": "Le conseil municipal a décidé mardi de garder le vieux pont ouvert pendant une année encore.\n",
+}
 # What a page runs as Python sees what its earlier blocks have made, without what they have printed.
 PYTHON = """\
 import contextlib, io, sys
@@ -65,6 +72,15 @@ def blocks(text: str) -> list[Block]:
     ]
 
 
+def has_something_to_run(page: Path) -> bool:
+    """Whether a page has a block that is run."""
+    found = blocks(page.read_text(encoding="utf-8"))
+    return any(block.language in RUN and block.note != INSTALLS for block in found)
+
+
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if page not in ELSEWHERE and has_something_to_run(page)]
+
+
 def programs(folder: Path) -> str:
     """A search path on which `pipeline` is the one of this checkout, and `python` the one that runs the tests."""
     folder.mkdir()
@@ -87,10 +103,12 @@ def printed(text: str, folder: Path, path: str, *, install: bool = False) -> Ite
             file = folder / words
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.body, encoding="utf-8")
-        if kind in ("file", "not run") or (kind == INSTALLS and not install) or block.language not in ("sh", "python"):
+        if kind in ("file", "not run") or (kind == INSTALLS and not install) or block.language not in RUN:
             continue
         if block.language == "sh":
             command = ["bash", "-euo", "pipefail", "-c", block.body]
+        elif block.language == "sql":
+            command = ["python", "-c", f"import duckdb; print(duckdb.sql({block.body!r}))"]
         else:
             command = ["python", "-c", PYTHON.format(before=before, now=block.body)]
             before += block.body
@@ -128,6 +146,9 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path, seeds_corpus: Path
     folder = tmp_path / "here"
     folder.mkdir()
     shutil.copytree(SEEDS, folder / "seeds")
+    for name, text in ARTICLES.items():
+        (folder / "articles").mkdir(exist_ok=True)
+        (folder / "articles" / name).write_text(text)
     if page != TUTORIAL:
         shutil.copytree(seeds_corpus, folder / "output", symlinks=True)
     wrong = []

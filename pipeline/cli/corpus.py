@@ -118,7 +118,8 @@ def stats(corpus: Path, *, by: str, top: int, as_json: bool) -> None:
     """
     from pipeline.corpus.stats import stats_of
 
-    found = stats_of(corpus, by)
+    with working(f"reading {corpus}"):
+        found = stats_of(corpus, by)
     if as_json:
         rows = [{**group._asdict(), "removed_ratio": round(group.removed_ratio, 4)} for group in found.groups]
         echo_json({by: rows, "others": found.others})

@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     document_options,
 )
 from pipeline.cli.program import main
+from pipeline.cli.show import working
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,9 @@ def read(inputs: tuple[str, ...], target: Path, config: Path | None, **options: 
     settings = config_of(config, **options)
     from pipeline import folders
 
-    click.echo(f"{folders.read(inputs or default_input(), target, settings)} records")
+    with working("reading"):
+        records = folders.read(inputs or default_input(), target, settings)
+    click.echo(f"{records} records")
 
 
 @main.command()
@@ -46,7 +49,9 @@ def strip(source: Path, target: Path, config: Path | None, **options: Any) -> No
     settings = config_of(config, **options)
     from pipeline import folders
 
-    click.echo(f"{folders.strip(source, target, settings)} records")
+    with working(f"stripping {source}"):
+        records = folders.strip(source, target, settings)
+    click.echo(f"{records} records")
 
 
 @main.command()
@@ -59,7 +64,9 @@ def validate(source: Path, target: Path, config: Path | None, **options: Any) ->
     settings = config_of(config, **options)
     from pipeline import folders
 
-    click.echo(f"{folders.validate_records(source, target, settings)} records")
+    with working(f"validating {source}"):
+        records = folders.validate_records(source, target, settings)
+    click.echo(f"{records} records")
 
 
 @main.command()
@@ -71,7 +78,9 @@ def dedupe(source: Path, target: Path, config: Path | None, **options: Any) -> N
     settings = config_of(config, **options)
     from pipeline import folders
 
-    click.echo(f"{folders.dedupe_records(source, target, settings)} records")
+    with working(f"deduplicating {source}"):
+        records = folders.dedupe_records(source, target, settings)
+    click.echo(f"{records} records")
 
 
 @main.command()
@@ -83,5 +92,6 @@ def write(source: Path, output: Path, config: Path | None, **options: Any) -> No
     settings = config_of(config, **options)
     from pipeline import folders
 
-    rows = folders.write(source, output, settings).to_json()["rows"]
+    with working(f"writing {output}"):
+        rows = folders.write(source, output, settings).to_json()["rows"]
     click.echo(", ".join(f"{table} {count}" for table, count in rows.items()))
