@@ -19,7 +19,7 @@ from pipeline.corpus.check import check
 from pipeline.errors import LockedError, PipelineError, UsageError, WriteError
 from pipeline.write import check_output, lock, staging, switch
 from pipeline.write.publish import BUILDS
-from tests.finished import Article, ordinary, publish, write
+from tests.finished import Article, publish, write
 
 ROOT = Path(__file__).parents[2]
 OLD, NEW = [Article("old")], [Article("new")]
@@ -294,90 +294,6 @@ def test_a_read_only_disk_is_one_clear_line(tmp_path: Path) -> None:
         assert check(corpus).ok
     finally:
         unmount(tmp_path / "disk")
-
-
-FULL = "No space left on device; free some space"
-
-
-def publish_or_fail(output: Path, made: list[Article]) -> str | None:
-    """Publish; what was said where it could not be."""
-    try:
-        publish(output, made)
-    except WriteError as error:
-        return str(error)
-    return None
-
-
-@pytest.mark.parametrize(
-    "sizes", [range(150, 1050, 225), pytest.param(range(100, 1050, 15), marks=pytest.mark.long)], ids=["quick", "long"]
-)
-def test_a_full_disk_leaves_the_former_corpus(tmp_path: Path, sizes: range) -> None:
-    """On disks of many sizes a build either fits or fails with one line; then the former corpus is whole."""
-    outcomes = set()
-    for kib in sizes:
-        disk = tmp_path / "disk"
-        mount(disk, f"size={64 * 1024 + kib * 1024}")
-        try:
-            corpus = publish(disk / "output", OLD)
-            message = publish_or_fail(disk / "output", ordinary(250))
-            assert message is None or (FULL in message and "\n" not in message)
-            assert message is None or texts(corpus) == ["old"]
-            outcomes.add("full" if message else "fits")
-            assert check(corpus).ok
-            assert texts(publish(disk / "output", NEW)) == ["new"]
-        except WriteError:
-            outcomes.add("too small for one")
-        finally:
-            unmount(disk)
-    assert outcomes >= {"fits", "full"}
-
-
-RACE = """
-import sys
-from pathlib import Path
-from pipeline.errors import LockedError
-from tests.finished import Article, publish
-won = 0
-for turn in range(int(sys.argv[3])):
-    try:
-        publish(Path(sys.argv[1]), [Article(f"{sys.argv[2]}.{turn}-{row}") for row in range(5)])
-        won += 1
-    except LockedError:
-        pass
-print(won)
-"""
-
-
-@pytest.mark.parametrize(
-    ("writers", "turns"), [(3, 5), pytest.param(6, 20, marks=pytest.mark.long)], ids=["quick", "long"]
-)
-def test_writers_race_for_one_output(tmp_path: Path, writers: int, turns: int) -> None:
-    """Processes that build into one output at once publish whole builds, one after the other."""
-    publish(tmp_path, [Article(f"start-{row}") for row in range(5)])
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACE, str(tmp_path), str(number), str(turns)],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for number in range(writers)
-    ]
-    reads = 0
-    while any(racer.poll() is None for racer in racers):
-        folder = (tmp_path / "corpus").resolve()
-        try:
-            read = texts(folder)
-        except FileNotFoundError:  # two switches happened since the folder was resolved
-            continue
-        assert len(read) == 5
-        assert len({text.partition("-")[0] for text in read}) == 1
-        reads += 1
-    results = [racer.communicate() for racer in racers]
-    assert all(racer.returncode == 0 for racer in racers), results
-    assert sum(int(out) for out, _ in results) >= turns
-    assert reads > 20
-    assert check(tmp_path / "corpus").ok
 
 
 def test_every_publishing_error_has_an_exit_code() -> None:
