@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,22 +156,6 @@ def test_links_inside_the_repository_resolve(page: Path) -> None:
         place = (page.parent / path) if path else page
         assert place.exists(), target
         assert not anchor or anchor in anchors(place), target
-
-
-def blocks(language: str) -> list[str]:
-    """The README's code blocks in a language."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-
-
-def test_settings_in_the_text_are_settings() -> None:
-    """Every TOML block of the README is a valid configuration."""
-    blocks = re.findall(
-        r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
-    assert blocks
-    for block in blocks:
-        Config.model_validate(tomllib.loads(block))
 
 
 def test_python_in_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

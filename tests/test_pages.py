@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +27,8 @@ import pytest
 
 from pipeline.build import build
 from pipeline.config import Config
+from pipeline.strip.examples import check_examples
+from pipeline.strip.rules import load_packs
 from tests.conftest import ROOT, SEEDS
 
 DOCS = ROOT / "docs"
@@ -162,6 +165,18 @@ def test_a_page_does_what_it_says(page: Path, tmp_path: Path, seeds_corpus: Path
         page.write_text(text, encoding="utf-8")
     else:
         assert [(body, output) for body, output, _ in wrong] == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))], ids=lambda page: page.stem)
+def test_settings_and_packs_on_a_page_are_sound(page: Path, tmp_path: Path) -> None:
+    """A TOML block is a configuration, or a rule pack whose examples hold."""
+    for number, block in enumerate(blocks(page.read_text(encoding="utf-8"))):
+        if block.language == "toml" and ("[[rule]]" in block.body or "[[block]]" in block.body):
+            (tmp_path / f"{number}.toml").write_text(block.body, encoding="utf-8")
+            packs = load_packs([tmp_path])
+            assert check_examples(packs) == []
+        elif block.language == "toml":
+            Config.model_validate(tomllib.loads(block.body))
 
 
 @pytest.fixture

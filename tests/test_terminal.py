@@ -106,6 +106,14 @@ def test_a_build_shows_bars_tables_and_the_next_command() -> None:
     assert COLOUR.search(text)
 
 
+def test_a_sign_of_life_stays_until_the_build_is_done() -> None:
+    """Beside the latest stage something turns as long as the build is at work, and nothing does at its end."""
+    screens = CONTROL.sub("", on_terminal("build", SEEDS)).split("read  ")
+    last, before = screens[-1], screens[-2]
+    assert re.search(r"[\d:]+ +[-\\|/]\s*$", before)
+    assert not re.search(r"[\d:]{7} +[-\\|/]\s", last)
+
+
 def test_a_second_build_says_how_to_read_what_is_not_utf8() -> None:
     """Where a setting could help, the next command is the one with that setting, and it does help."""
     Path("in").mkdir()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Task as Stage
 from rich.table import Table
@@ -30,6 +30,7 @@ class Bars:
     def __init__(self) -> None:
         console = Console(stderr=True)
         wide = console.width >= _NARROW
+        self._pulse = _Pulse("line")
         columns: list[ProgressColumn] = [
             TextColumn("{task.description:<8}"),
             *([BarColumn(bar_width=20)] if wide else []),
@@ -37,6 +38,7 @@ class Bars:
             *([_Rate()] if wide else []),
             TimeElapsedColumn(),
             _Left(),
+            self._pulse,
         ]
         self._progress = Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False)
         self._stages: dict[str, TaskID] = {}
@@ -47,12 +49,13 @@ class Bars:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._pulse.latest = None
         self._progress.stop()
 
     def __call__(self, stage: str, done: int, of: int) -> None:
         """A stage has done this many shards; one that nobody heard of begins here."""
         if stage not in self._stages:
-            self._stages[stage] = self._progress.add_task(stage, total=of)
+            self._pulse.latest = self._stages[stage] = self._progress.add_task(stage, total=of)
         self._progress.update(self._stages[stage], completed=done)
 
 
@@ -63,6 +66,15 @@ class _Rate(ProgressColumn):
         speed = task.finished_speed or task.speed or 0
         words = f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each" if speed else ""
         return Text(f"{words:>10}")
+
+
+class _Pulse(SpinnerColumn):
+    """A sign of life beside the latest stage, which goes on when its shards are done and all of them are looked at."""
+
+    latest: TaskID | None = None
+
+    def render(self, task: Stage) -> RenderableType:
+        return self.spinner.render(task.get_time()) if task.id == self.latest else Text(" ")
 
 
 class _Left(ProgressColumn):
