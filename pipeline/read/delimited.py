@@ -33,6 +33,7 @@ _DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
 _NO_LIMIT: Final = (1 << 31) - 1
 # Bytes that are split into lines at once.
 _PIECE: Final = 1 << 20
+_FIRST_QUOTES: Final = 1 << 12
 # No table of articles has so many columns; every block of rows costs something for each of them.
 _MAX_COLUMNS: Final = 10_000
 
@@ -82,7 +83,7 @@ class _Reader:
 
     def _fill(self) -> None:
         # Twice as much each time that no record ends in it: a long one is looked through a few times only.
-        size = max(BLOCK, len(self._rest))
+        size = max(BLOCK, min(len(self._rest), longest_record(self._config) - len(self._rest)))
         more = self._stream.read(size)
         self._ended = len(more) < size
         self._rest += more
@@ -279,6 +280,11 @@ def _well_quoted(view: np.ndarray[Any, Any], quotes: np.ndarray[Any, Any], delim
         return True
     if final and len(quotes) % 2:
         return False
+    # A stray quote rarely comes alone: a look at the first ones may spare the arrays for all.
+    if len(quotes) > _FIRST_QUOTES:
+        start = quotes[:_FIRST_QUOTES]
+        if not _well_quoted(view[: quotes[_FIRST_QUOTES]], start, delimiter, final=False):
+            return False
     edge = np.zeros(256, dtype=bool)
     edge[[delimiter[0], 0x0A, 0x0D]] = True
     opening, closing = quotes[::2], quotes[1::2]

@@ -26,11 +26,21 @@ def load_object(line: bytes, encoding: str | None) -> tuple[dict[str, Any] | Fau
     try:
         value = _parse(text)
     except (ValueError, RecursionError) as error:
-        words = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        words = "it is nested too deeply" if isinstance(error, RecursionError) else _words(error)
         return Fault("invalid-json", f"the line is not JSON: {words}"), used
     if not isinstance(value, dict):
         return Fault("invalid-json", "the line is JSON, but not an object in braces"), used
     return value, used
+
+
+def _words(error: ValueError) -> str:
+    """What is wrong with a JSON text, in the same words in every version of Python."""
+    if isinstance(error, json.JSONDecodeError) and error.msg.startswith("Illegal trailing comma"):
+        # So from Python 3.13 on; before, what stood behind the comma was wrong.
+        msg = "Expecting property name enclosed in double quotes" if "object" in error.msg else "Expecting value"
+        rest = error.doc[error.pos + 1 :]
+        return str(json.JSONDecodeError(msg, error.doc, len(error.doc) - len(rest.lstrip(" \t\n\r"))))
+    return str(error)
 
 
 def _parse(text: str) -> Any:

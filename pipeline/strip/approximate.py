@@ -21,6 +21,7 @@ _MOST_STRINGS: Final = 400
 
 _COUNT: Final = re.compile(r"\{(\d+)(,\d*)?\}")
 
+_NAMED_CLASS: Final = re.compile(r"\[:\^?\w+:\]")
 _OCTAL: Final = "01234567"
 
 # A conjunction of sets of strings.
@@ -84,7 +85,7 @@ class _Parser:
     def _group(self) -> Sets:
         if self._peek() == "?":
             self._take()
-            while self._peek() not in (":", ")", ">"):
+            while self._peek() not in (":", ")", ">", ""):
                 self._take()
             if self._take() == ")":  # flags for what follows: letters are approximated without case anyway
                 return [frozenset([""])]
@@ -125,14 +126,14 @@ class _Parser:
         if not known:
             self._take()
         previous = ""
-        while self._peek() != "]" or not previous:
+        while self._peek() and (self._peek() != "]" or not previous):
+            named = _NAMED_CLASS.match(self._pattern, self._place)
             previous = sign = self._take()
             if sign == "\\":
                 members |= self._escape()
-            elif sign == "[" and self._peek() == ":":
+            elif named:  # any other `[` inside stands for itself
                 known = False
-                while self._take() != "]":
-                    pass
+                self._place = named.end()
             elif sign == "-" and members and self._peek() != "]":
                 known = self._take().isdigit() and known  # a range up to a digit, such as 0-9, holds no letters
                 members.add(BLANK)

@@ -43,6 +43,12 @@ def test_character_by_its_octal_number(tmp_path: Path, pattern: str) -> None:
     assert hit(tmp_path, pattern, "Sign up") == (pattern == r"\123ign up")
 
 
+@pytest.mark.parametrize("pattern", ["[x[:]sign up", "[[:y]?sign up", "[[:alpha:]]ign up", "[^[:digit:]x]ign up"])
+def test_bracket_and_colon_in_a_class(tmp_path: Path, pattern: str) -> None:
+    """Only a whole `[:name:]` is a class inside a class; an end is not looked for where none is."""
+    assert hit(tmp_path, pattern, ":sign up" if pattern.startswith("[x") else "sign up")
+
+
 def test_pattern_of_many_groups(tmp_path: Path) -> None:
     """RE2 takes groups nested deeper than Python can follow: then the line is searched without looking for words."""
     assert hit(tmp_path, "(" * 600 + "sign up" + ")" * 600, "please sign up")
