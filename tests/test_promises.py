@@ -18,11 +18,12 @@ from pipeline.build import build
 from pipeline.config import Config
 from pipeline.corpus.check import check
 from pipeline.corpus.restore import restore
-from pipeline.records import DUPLICATE_REASONS, QUARANTINE_REASONS, TABLES
+from pipeline.evaluate import read_gold
+from pipeline.records import DUPLICATE_REASONS, QUARANTINE_REASONS, TABLES, complete
 from pipeline.strip.cleaner import load_cleaner
 from pipeline.strip.cut import rebuild
 from pipeline.validate import validate
-from tests.conftest import examples
+from tests.conftest import SEEDS, examples
 from tests.read.conftest import read_all
 from tests.test_build import rows
 
@@ -141,3 +142,33 @@ def test_a_build_accounts_for_every_record_and_gives_it_back(
     for number, (suffix, data) in enumerate(files):
         if suffix == "txt":
             assert restored[f"in/{number}.txt"] == data
+
+
+def cleaned_twice(texts: list[str]) -> tuple[int, int]:
+    """Of these texts, once clean: how many change when they are cleaned again, and how many grow."""
+    strip = load_cleaner((), "balanced").strip
+    changed = grown = 0
+    for place in range(0, len(texts), 2_000):
+        some = texts[place : place + 2_000]
+        once = strip(complete({"text": pa.array(some, pa.string())}, len(some))).column("text").to_pylist()
+        twice = strip(complete({"text": pa.array(once, pa.string())}, len(some))).column("text").to_pylist()
+        for one, other in zip(once, twice, strict=True):
+            changed += one != other
+            grown += len(other or "") > len(one or "")
+    return changed, grown
+
+
+def test_the_seeds_once_clean_stay_as_they_are() -> None:
+    """Cleaning a clean seed again changes nothing."""
+    assert cleaned_twice([file.read_text(encoding="utf-8") for file in sorted(SEEDS.glob("*.txt"))]) == (0, 0)
+
+
+@pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.long)], ids=["quick", "long"])
+def test_a_clean_text_stays_as_it_is(bench: Path, every: int) -> None:
+    """Of what extractors leave of a page, once clean, one in a hundred at most changes again, and none grows."""
+    gold = read_gold(bench / "dev.jsonl.gz", track="residue")
+    texts = ["\n".join(line["text"] for line in document["lines"]) for document in gold][::every]
+    changed, grown = cleaned_twice(texts)
+    print(f"{changed} of {len(texts)} change, {grown} grow")
+    assert grown == 0
+    assert changed <= len(texts) / 100

@@ -478,7 +478,7 @@ class TestArchives:
         packed = [pack[suffix](one) for one in (record(http(HTML), 0), picture, record(http(HTML), 2))]
         ends = [len(b"".join(packed[: count + 1])) for count in range(3)]
         data = b"".join(packed)
-        for offset in range(1, len(data), max(1, len(data) // 60)):
+        for offset in range(1, len(data), max(1, len(data) // 100)):
             rows = read(f"a.warc{suffix}", data[:offset])
             reasons = [row["reason"] for row in rows]
             pages = (offset >= ends[0]) + (offset >= ends[2])
