@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.corpus.check import check
     from pipeline.corpus.diff import diff
-    from pipeline.corpus.push import push
+    from pipeline.corpus.push import publish, push
     from pipeline.corpus.restore import restore
     from pipeline.corpus.why import why
     from pipeline.errors import PipelineError, UsageError
@@ -40,6 +40,7 @@ __all__ = [
     "clean",
     "clean_many",
     "diff",
+    "publish",
     "push",
     "restore",
     "why",
@@ -57,6 +58,7 @@ _HOMES: Final = {
     "clean": "pipeline.api",
     "clean_many": "pipeline.api",
     "diff": "pipeline.corpus.diff",
+    "publish": "pipeline.corpus.push",
     "push": "pipeline.corpus.push",
     "restore": "pipeline.corpus.restore",
     "why": "pipeline.corpus.why",

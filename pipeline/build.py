@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipeline import dedupe, shards
 from pipeline.against import OlderPart, OlderStep, digest_of, older_parts
-from pipeline.engine import Engine, Step, cores, engine_of
+from pipeline.cluster import absolute, engine_of
+from pipeline.engine import Engine, Step, cores
 from pipeline.errors import PipelineError
 from pipeline.language import refuse_without_library
 from pipeline.memory import Shares, share_out
@@ -80,9 +81,11 @@ def build(
     refuse_without_library(config)
     discovery = Discovery((), {}, (), {}) if retry and not inputs else discover(inputs, config)
     shares = shares_of(config)
-    run = partial(_run, engine_of(config.engine, shares.workers), progress)
+    if config.engine == "ray":
+        output, config = absolute(output, config)
     with publish.lock(output), publish.staging(output) as folder:
         work = output / WORK
+        run = partial(_run, engine_of(config, shares, work), progress)
         again = [last_build(output / publish.CORPUS, quarantine_only=bool(inputs))] if retry else []
         sources: list[Shard | LastBuild] = [*again, *plan(discovery, config)]
         files = [file for build in again for file in build.files()]
@@ -120,10 +123,13 @@ def build(
 def shares_of(config: Config) -> Shares:
     """How many workers a build uses, and what they and the global steps may take of `config.memory`.
 
+    On a cluster the bound is that of the leading process; each task there takes what one worker does.
+
     Raises:
         UsageError: there is no room for one worker.
     """
-    return share_out(config.memory, config.workers or cores(), config.max_document)
+    workers = 1 if config.engine == "ray" else config.workers or cores()
+    return share_out(config.memory, workers, config.max_document)
 
 
 def _verdicts(

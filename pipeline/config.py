@@ -70,6 +70,7 @@ class Config(BaseModel):
 
     workers: int | None = Field(None, ge=1, description="worker processes; the number of cores unless told")
     engine: Literal["local", "ray"] = Field("local", description="where the shards are worked on")
+    ray_address: str | None = Field(None, description="address of the Ray cluster; the one of this machine unless told")
     memory: Size = Field(1_000_000_000, ge=64_000_000, description="memory of the whole process tree, in bytes")
     batch_rows: int = Field(2_000, ge=1, description="records worked on at once")
 
@@ -112,7 +113,7 @@ class Config(BaseModel):
         return self.model_dump(mode="json", exclude=set(RUN_ONLY))
 
 
-RUN_ONLY: Final = ("against", "workers", "engine", "memory", "batch_rows", "strict", "rules", "model")
+RUN_ONLY: Final = ("against", "workers", "engine", "ray_address", "memory", "batch_rows", "strict", "rules", "model")
 
 
 def load(file: Path | None, options: Mapping[str, Any]) -> Config:

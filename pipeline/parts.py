@@ -7,8 +7,8 @@ copy where the file system has no links), so keeping them costs no space.
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import uuid
 from typing import TYPE_CHECKING, Final
 
 from pipeline.write.counts import PartCounts
@@ -44,9 +44,8 @@ def make_part(batches: Iterable[pa.RecordBatch], place: Path, *, signals: bool =
     Raises:
         WriteError: the disk is full or read-only, or the device fails.
     """
-    aside = place.with_name(f".{place.name}.{os.getpid()}")
+    aside = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
     with writing(place):
-        remove(aside)
         new_folder(aside)
         counts = write_part(batches, aside, 0, signals=signals)
         files = {str(file.relative_to(aside)): file_digest(file) for file in sorted(aside.glob("*/*"))}

@@ -6,7 +6,7 @@ they are Parquet files, which every tool can open.
 
 from __future__ import annotations
 
-import os
+import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +34,7 @@ def write_shard(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema
         WriteError: the disk is full or cannot be written to.
     """
     rows = 0
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engine import Engine, blame_by_halves, engine_of
-from pipeline.errors import PipelineError, UsageError
+from pipeline.engine import LocalEngine, blame_by_halves
+from pipeline.errors import PipelineError
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Cursed(Add):
 def test_every_task_gives_its_own_result(workers: int) -> None:
     """Results carry the index of their task, however many workers there are."""
     tasks = [Numbers((number, number)) for number in range(7)]
-    assert sorted(Engine(workers).map(Add(), tasks)) == [(number, 2 * number) for number in range(7)]
+    assert sorted(LocalEngine(workers).map(Add(), tasks)) == [(number, 2 * number) for number in range(7)]
 
 
 @pytest.mark.parametrize("deadly", [0, 4, 8], ids=["first", "middle", "last"])
@@ -68,19 +68,13 @@ def test_only_what_kills_a_worker_is_left_out(deadly: int) -> None:
     """The pool outlives a killed worker, and every other number of every task is counted."""
     tasks = [Numbers((1, 2, 3)), Numbers(tuple(range(10, 19)), frozenset({10 + deadly})), Numbers((7,))]
     whole = sum(range(10, 19))
-    assert dict(Engine(2).map(Add(), tasks)) == {0: 6, 1: whole - 10 - deadly, 2: 7}
-
-
-def test_the_ray_engine_is_refused_in_one_clear_line() -> None:
-    """An engine that is not there is a wrong call, and the message says what to use instead."""
-    with pytest.raises(UsageError, match=r"\[ray\].*--engine local"):
-        engine_of("ray", 2)
+    assert dict(LocalEngine(2).map(Add(), tasks)) == {0: 6, 1: whole - 10 - deadly, 2: 7}
 
 
 def test_an_error_of_a_step_reaches_the_caller() -> None:
     """What a step reports is raised as it is, not taken for a dead worker."""
     with pytest.raises(PipelineError, match="no way"):
-        list(Engine(2).map(Fail(), [Numbers((1,)), Numbers((2,))]))
+        list(LocalEngine(2).map(Fail(), [Numbers((1,)), Numbers((2,))]))
 
 
 def test_a_step_that_always_dies_ends_in_a_clear_error(tmp_path: Path) -> None:
@@ -88,4 +82,4 @@ def test_a_step_that_always_dies_ends_in_a_clear_error(tmp_path: Path) -> None:
     marker = tmp_path / "cursed"
     marker.touch()
     with pytest.raises(PipelineError, match="died again and again"):
-        list(Engine(2).map(Cursed(marker), [Numbers((1, 2)), Numbers((3,))]))
+        list(LocalEngine(2).map(Cursed(marker), [Numbers((1, 2)), Numbers((3,))]))

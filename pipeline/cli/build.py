@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from shlex import quote
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import JSON, OUTPUT, build_options, config_of, default_input
+from pipeline.cli.options import DEFAULT_OUTPUT, JSON, Folder, Place, build_options, config_of, default_input
 from pipeline.cli.program import main
 from pipeline.cli.show import echo_json, listed, on_terminal, progress, show_table
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.build import Built
     from pipeline.config import Config
 
 
 @main.command()
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1)
-@OUTPUT
+@click.option(
+    "-o",
+    "--output",
+    type=Place(),
+    default=DEFAULT_OUTPUT,
+    show_default=True,
+    help="Output folder, or the URI of one such as s3://bucket/news: then corpus.json there names the build in force.",
+)
+@click.option("--work", type=Folder(), help="With a URI as output: the folder to build in (default: output).")
 @build_options
 @click.option("--strict", is_flag=True, default=None, help="Publish nothing and exit 1 when a record is quarantined.")
 @click.option(
@@ -34,7 +41,8 @@ if TYPE_CHECKING:
 @JSON
 def build(
     inputs: tuple[str, ...],
-    output: Path,
+    output: Path | str,
+    work: Path | None,
     config: Path | None,
     *,
     retry: bool,
@@ -43,6 +51,8 @@ def build(
 ) -> None:
     """Build a clean corpus from INPUT (default: seeds/) and publish it in the output folder.
 
+    With --engine ray the shards are tasks on a Ray cluster; all its nodes must see the output (or --work) folder.
+
     INPUT is a file, a folder, a glob or a URI: .txt, .jsonl, .csv, .tsv, .parquet, .html, .warc, each also .gz or .zst.
     """
     settings = config_of(config, **options)
@@ -50,13 +60,21 @@ def build(
 
     _tell_workers(settings)
     begun = monotonic()
+    folder = output if isinstance(output, Path) else work or Path(DEFAULT_OUTPUT)
+    if work and folder is output:
+        msg = f"--work is for an output that is a URI; {output} is a folder, and holds the work itself"
+        raise UsageError(msg)
     try:
         with progress() as told:
-            built = run_build(inputs if inputs or retry else default_input(), output, settings, told, retry=retry)
+            built = run_build(inputs if inputs or retry else default_input(), folder, settings, told, retry=retry)
     except KeyboardInterrupt:
         msg = "interrupted; the same command goes on where it was"
         raise PipelineError(msg) from None
     summary = _summary(built)
+    if isinstance(output, str):
+        from pipeline.corpus.push import publish
+
+        summary["published"] = publish(built.corpus, output).uri
     if as_json:
         echo_json(summary)
         return
@@ -64,9 +82,9 @@ def build(
         _show_tables(summary, monotonic() - begun)
     else:
         _show_lines(summary)
-    click.echo(f"corpus: {built.corpus}")
+    click.echo(f"corpus: {summary.get('published', built.corpus)}")
     click.echo(f"report: {built.corpus / 'report.html'}")
-    click.echo(f"next:   {_next(summary, output)}")
+    click.echo(f"next:   {_next(summary, folder)}")
 
 
 def _tell_workers(settings: Config) -> None:
@@ -75,7 +93,7 @@ def _tell_workers(settings: Config) -> None:
     from pipeline.engine import cores
 
     shares, asked = shares_of(settings), settings.workers or cores()
-    if shares.workers < asked:
+    if settings.engine == "local" and shares.workers < asked:
         words = (
             f"{shares.workers} of {asked} workers: there is no room for more in --memory {settings.memory / 1e9:g}GB"
         )

@@ -36,6 +36,16 @@ class Folder(click.Path):
 
 
 MODEL: Final = click.option("--model", type=Folder(), help="Weights of your own, from pipeline train.")
+
+
+class Place(Folder):
+    """A folder, or the URI of one on another filesystem."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path of a folder, or the text of a URI."""
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
+
 CONFIG: Final = click.option("--config", type=Folder(), help="Configuration file (default: pipeline.toml).")
 
 
@@ -83,6 +93,7 @@ def build_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option("--workers", type=click.IntRange(min=1), help="Worker processes (default: the cores)."),
         click.option("--engine", type=click.Choice(["local", "ray"]), help="Where the work is done."),
+        click.option("--ray-address", help="Ray cluster, such as 10.0.0.1:6379 (default: that of this machine)."),
         click.option(
             "--memory",
             help="Memory of the whole process tree (default: 1GB); decides how many workers there is room for.",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -11,18 +13,21 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from pipeline.corpus import open_corpus
+from pipeline.corpus import Corpus, open_corpus
 from pipeline.errors import CorpusError, UsageError, WriteError
 from pipeline.read.source import without_keys
 from pipeline.read.stream import filesystem
 from pipeline.write import manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # Files on their way at once: enough to hide what each request waits for.
 _AT_ONCE: Final = 8
 _PIECE: Final = 8 << 20
+# Says which of the builds beside it is the corpus: the one object that a new build replaces.
+POINTER: Final = "corpus.json"
 # Filesystems of objects, which have no folders to make.
 _FLAT: Final = ("s3", "gcs", "abfs")
 
@@ -58,30 +63,71 @@ def push(folder: Path, uri: str) -> Pushed:
         UsageError: the URI cannot be understood, or another corpus lies there.
         WriteError: the other filesystem failed, or gives back other bytes than it was sent; no manifest was written.
     """
-    corpus = open_corpus(folder)
+    return _push(open_corpus(folder), _target(uri))
+
+
+def publish(folder: Path, uri: str) -> Pushed:
+    """Publish a corpus in a folder of another filesystem: first the build in a folder of its own, then a pointer to it.
+
+    Readers open `corpus.json` there first and then the folder that it names. It is written last and in one step, so
+    they see the former build or the new one, whole; former builds are left where they are.
+
+    Args:
+        folder: the dataset folder, such as `output/corpus`.
+        uri: a folder on a filesystem that Arrow speaks, such as `s3://bucket/corpora/news`.
+
+    Returns:
+        What was copied; its `uri` is that of the build.
+
+    Raises:
+        CorpusError: there is no corpus, or a file of it is damaged; the former build is still the corpus.
+        UsageError: the URI cannot be understood.
+        WriteError: the other filesystem failed; the former build is still the corpus.
+    """
+    corpus, target = open_corpus(folder), _target(uri)
+    last = (corpus.folder / manifest.FILE_NAME).read_bytes()
+    name = manifest.build_name(last)
+    pushed = _push(corpus, _Target(target.system, target.path(name), f"{target.place}/{name}"))
+    pointer = {"build": name, "manifest_sha256": hashlib.sha256(last).hexdigest()}
+    with _failing(target):
+        target.replace(POINTER, json.dumps(pointer, indent=1, sort_keys=True).encode() + b"\n")
+    return pushed
+
+
+def _target(uri: str) -> _Target:
     place = without_keys(uri).rstrip("/")
     try:
         system, root = filesystem(uri)
     except (pa.ArrowException, ValueError, ImportError) as error:
         msg = f"{place} is nowhere to push to ({_first_line(error)}); give a URI such as s3://bucket/corpora/2026-11"
         raise UsageError(msg) from None
-    target = _Target(system, root.rstrip("/"), place)
+    return _Target(system, root.rstrip("/"), place)
+
+
+def _push(corpus: Corpus, target: _Target) -> Pushed:
     last = (corpus.folder / manifest.FILE_NAME).read_bytes()
     listed: dict[str, dict[str, Any]] = corpus.manifest["files"]
-    try:
+    with _failing(target):
         there = target.read(manifest.FILE_NAME)
         if there not in (None, last):
-            name = manifest.build_name(last)
-            msg = f"another corpus lies in {place}; give each build a place of its own, such as {place}/{name}"
+            own = f"{target.place}/{manifest.build_name(last)}"
+            msg = f"another corpus lies in {target.place}; give each build a place of its own, such as {own}"
             raise UsageError(msg)
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             sent = list(pool.map(lambda name: _push_file(corpus.folder, name, listed[name], target), listed))
         target.send(manifest.FILE_NAME, BytesIO(last))
-    except (OSError, pa.ArrowException) as error:
-        msg = f"{place}: {_first_line(error)}; run the command again to go on"
-        raise WriteError(msg) from None
     size = sum(entry["size"] for entry in listed.values()) + len(last)
-    return Pushed(place, len(listed) + 1, size, sum(sent) + (there is None))
+    return Pushed(target.place, len(listed) + 1, size, sum(sent) + (there is None))
+
+
+@contextmanager
+def _failing(target: _Target) -> Iterator[None]:
+    """Turn every failure of the other filesystem into one clear line."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        msg = f"{target.place}: {_first_line(error)}; run the command again to go on"
+        raise WriteError(msg) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +168,14 @@ class _Target:
                 digest.update(piece)
                 stream.write(piece)
         return digest.hexdigest()
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a small file in one step: objects come into being whole, files by being renamed."""
+        if self.system.type_name in _FLAT:
+            self.send(name, BytesIO(data))
+        else:
+            self.send(f".{name}.new", BytesIO(data))
+            self.system.move(self.path(f".{name}.new"), self.path(name))
 
 
 def _push_file(folder: Path, name: str, listed: dict[str, Any], target: _Target) -> bool:

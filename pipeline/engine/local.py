@@ -1,8 +1,4 @@
-"""The engine: run one step over many shards, in place or in a pool of processes that outlives a killed worker.
-
-A step is a picklable callable. Its result for a task is kept in a work folder under the task's key, so a build that was
-interrupted, or whose input changed a little, finds what is finished and does the rest.
-"""
+"""The local engine: in place, or in a pool of processes that outlives a killed worker."""
 
 from __future__ import annotations
 
@@ -14,17 +10,19 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import forkserver
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from pipeline.errors import PipelineError, UsageError
+from pipeline.engine.step import outlive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from pipeline.engine.step import Step
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-ResultOut = TypeVar("ResultOut", covariant=True)
 
 # How a worker ends when a task is too much for it: the system kills it, or gives it no memory and it says so.
 _DEATHS: Final = (BrokenProcessPool, MemoryError)
@@ -33,24 +31,9 @@ _DEATHS: Final = (BrokenProcessPool, MemoryError)
 _PRELOAD: Final = ["pipeline.build"]
 
 
-class Step(Protocol[Task, ResultOut]):
-    """What the engine runs: pure but for files under the task's own key."""
-
-    def __call__(self, task: Task) -> ResultOut:
-        """Work on one task."""
-
-    def blame(self, task: Task, dies: Callable[[Task], bool]) -> Task:
-        """The task again, with the records that kill a worker set aside.
-
-        Args:
-            task: a task that killed its worker twice.
-            dies: tells whether a (smaller) task kills a worker of its own.
-        """
-
-
 @dataclass(frozen=True, slots=True)
-class Engine:
-    """Where steps run.
+class LocalEngine:
+    """Runs steps on this machine.
 
     Attributes:
         workers: processes; 1 runs in this process.
@@ -101,27 +84,7 @@ class Engine:
                 yield index, self._alone(step, tasks[index])
 
     def _alone(self, step: Step[Task, Result], task: Task) -> Result:
-        try:
-            return _in_own_process(step, task)
-        except _DEATHS:
-            task = step.blame(task, lambda smaller: _dies(step, smaller))
-        try:
-            return _in_own_process(step, task)
-        except _DEATHS:
-            msg = f"the worker on {task} died again and again and no single record is to blame; is there enough memory?"
-            raise PipelineError(msg) from None
-
-
-def engine_of(name: str, workers: int) -> Engine:
-    """The engine with this name.
-
-    Raises:
-        UsageError: it is not there.
-    """
-    if name == "ray":
-        msg = "--engine ray needs the extra [ray], which this version does not have yet; use --engine local"
-        raise UsageError(msg)
-    return Engine(workers)
+        return outlive(step, task, partial(_in_own_process, step), _DEATHS)
 
 
 @contextmanager
@@ -152,37 +115,6 @@ def _in_own_process(step: Step[Task, Result], task: Task) -> Result:
         return pool.submit(step, task).result()
 
 
-def _dies(step: Step[Task, Result], task: Task) -> bool:
-    try:
-        _in_own_process(step, task)
-    except _DEATHS:
-        return True
-    return False
-
-
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def blame_by_halves(count: int, dies: Callable[[int, int], bool]) -> set[int]:
-    """The records of a shard that kill a worker, found by halving ranges: about 2 log2(count) trials each.
-
-    Args:
-        count: records in the shard.
-        dies: tells whether the range [low, high) kills a worker.
-
-    >>> sorted(blame_by_halves(100, lambda low, high: low <= 7 < high or low <= 99 < high))
-    [7, 99]
-    """
-    guilty, open_ranges = set(), [(0, count)]
-    while open_ranges:
-        low, high = open_ranges.pop()
-        if low >= high or not dies(low, high):
-            continue
-        if high - low == 1:
-            guilty.add(low)
-        else:
-            middle = (low + high) // 2
-            open_ranges += [(low, middle), (middle, high)]
-    return guilty
