@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -14,7 +15,7 @@ from pipeline.errors import WriteError
 from pipeline.records import TABLES, tables
 from pipeline.write import card, croissant, facts, manifest, report
 from pipeline.write.counts import PartCounts, count
-from pipeline.write.durable import TEMPORARY, file_digest, new_file, new_folder, remove, sync_folder, writing
+from pipeline.write.durable import TEMPORARY, file_digest, new_file, new_folder, sync_folder, writing
 from pipeline.write.tables import TableFile, route
 
 if TYPE_CHECKING:
@@ -139,11 +140,17 @@ def finish(
         for name, data in _pages(content, files, told).items():
             _write(folder / name, data)
             files[name] = _describe(folder / name)
-        remove(folder / facts.FOLDER)
+        _drop_facts(folder / facts.FOLDER)
         content["files"] = files
         _write(folder / manifest.FILE_NAME, manifest.render(content))
         sync_folder(folder)
     return content
+
+
+def _drop_facts(folder: Path) -> None:
+    """They are in the pages now; what cannot be removed would be published, so that is an error."""
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _pages(content: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]], told: facts.Facts) -> dict[str, bytes]:
@@ -163,7 +170,7 @@ def _write(file: Path, data: bytes) -> None:
 def _remove_leftovers(folder: Path) -> None:
     """Files that a worker left behind when it was killed must not be published."""
     for file in folder.glob(f"*/.*{TEMPORARY}"):
-        remove(file)
+        file.unlink()
 
 
 def _complete_tables(folder: Path, schemas: Mapping[str, pa.Schema]) -> None:

@@ -223,12 +223,12 @@ class TableFile:
 
 
 def _running_bytes(batch: pa.RecordBatch) -> NDArray[np.int64]:
-    """Bytes in the string and binary columns before each row: int64[rows + 1], starting at 0."""
+    """Bytes in the string and binary columns before each row, counted from anywhere: int64[rows + 1]."""
     running = np.zeros(batch.num_rows + 1, np.int64)
     if not batch.num_rows:  # an empty column need not have offsets
         return running
     for column in batch.columns:
         if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
             offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(running)]
-            running += offsets - offsets[0]
+            running += offsets
     return running
