@@ -12,7 +12,7 @@ import click
 
 from pipeline.cli.options import DEFAULT_OUTPUT, JSON, Folder, Place, build_options, config_of, default_input
 from pipeline.cli.program import main
-from pipeline.cli.show import echo_json, listed, on_terminal, progress, show_table
+from pipeline.cli.show import echo_json, listed, on_terminal, progress, show_table, working
 from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def build(
     if isinstance(output, str):
         from pipeline.corpus.push import publish
 
-        summary["published"] = publish(built.corpus, output).uri
+        with working(f"publishing {built.corpus}"):
+            summary["published"] = publish(built.corpus, output).uri
     if as_json:
         echo_json(summary)
         return
