@@ -41,6 +41,9 @@ def review(corpus: Path, output: Path, lines: int, model: Path | None, *, ask: b
 
         with working(f"reading {corpus}"):
             rows = doubtful(corpus, lines=lines, model=model)
+        if not rows:
+            click.echo(f"no line of {corpus} is in doubt: rules or the model are sure of all that were looked at")
+            return
         write_sheet(output, rows)
     if ask:
         _ask(output)

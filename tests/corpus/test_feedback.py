@@ -114,6 +114,14 @@ def test_a_sheet_can_be_written_and_read_again(corpus: Path, tmp_path: Path) -> 
         read_sheet(file)
 
 
+def test_a_corpus_without_doubt_gives_no_sheet(tmp_path: Path) -> None:
+    """Where nothing is near the threshold that is said, and no empty sheet is left behind."""
+    (tmp_path / "in.txt").write_text(BODY[0] + "\n\n" + BODY[1])
+    corpus = build([str(tmp_path / "in.txt")], tmp_path / "out", Config(workers=1)).corpus
+    assert "in doubt" in run("review", corpus, "-o", tmp_path / "r.tsv").output
+    assert not (tmp_path / "r.tsv").exists()
+
+
 def test_lines_are_labelled_in_the_terminal(corpus: Path, tmp_path: Path) -> None:
     """Each answer is in the sheet at once; what was skipped or left is asked again the next time."""
     sheet = tmp_path / "r.tsv"
