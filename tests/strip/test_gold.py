@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 
+from pipeline.cli import main
 from pipeline.records import LABELS
 from pipeline.strip.gold import DROP, KEEP, UNKNOWN, Page, house_of, read_pages, recombine, set_folds
 from pipeline.strip.lines import split_lines
+from pipeline.strip.sheet import Row, write_sheet
 
 
 def _record(number: int, **fields: Any) -> dict[str, Any]:
@@ -102,16 +105,18 @@ def test_recombined_text_stays_in_its_fold(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_training_gives_a_model_that_loads(tmp_path: Path) -> None:
-    """One command from labelled lines to a weights file, the same bytes of weights each time."""
+    """One command from labelled lines, a sheet among them, to a weights file: the same bytes of weights each time."""
     pytest.importorskip("torch")
     pytest.importorskip("catboost")
-    from pipeline.strip import train
     from pipeline.strip.model import load_model
 
     _pages(tmp_path, [_record(number) for number in range(60)])
+    write_sheet(tmp_path / "own.tsv", [Row("drop", "share", "", "", "a", "own.example", "en", "Share this article")])
     outputs = [tmp_path / "one.npz", tmp_path / "two.npz"]
     for output in outputs:
-        train.main([str(tmp_path / "gold.jsonl.gz"), "-o", str(output), "--trees", "3"])
+        arguments = [tmp_path / "gold.jsonl.gz", "-o", output, "--trees", 3, "--add", tmp_path / "own.tsv"]
+        result = CliRunner().invoke(main, ["train", *map(str, arguments)])
+        assert result.exit_code == 0, result.output
     with np.load(outputs[0]) as one, np.load(outputs[1]) as two:
         assert all(np.array_equal(one[name], two[name]) for name in one.files)
     scores = load_model(outputs[0]).score(split_lines(pa.array(["A bridge closes\nSign up for our newsletter"])))
