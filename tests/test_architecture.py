@@ -22,6 +22,8 @@ ALLOWED = {
     "read": BASE,
     "strip": BASE,
     "validate": BASE,
+    "language": BASE,
+    "signals": BASE | {"strip.lines"},
     "dedupe": BASE | {"strip.lines"},
     "write": BASE | {"strip.cut"},
     "shards": BASE | {"write.durable"},
