@@ -197,7 +197,7 @@ def why(
         from pipeline.corpus.case import add_case
 
         told = add_case(corpus, name, case, keep, drop)
-        click.echo(f"case: {case}: {told} labelled lines")
+        click.echo(f"case: {case}: {told} labelled line{'' if told == 1 else 's'}")
         click.echo(f"next: pipeline rules test --gold {case}")
         return
     if keep or drop:

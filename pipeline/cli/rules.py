@@ -74,5 +74,5 @@ def _wrong_lines(file: Path, config: Config) -> int:
         click.secho(f"{name.translate(VISIBLE)}: {verdict}: {line.text.translate(VISIBLE)!r}", fg="red")
     if len(wrong) > _SHOWN:
         click.echo(f"and {len(wrong) - _SHOWN} more")
-    click.echo(f"{file}: {told} labelled lines, {len(wrong)} wrong")
+    click.echo(f"{file}: {told} labelled line{'' if told == 1 else 's'}, {len(wrong)} wrong")
     return len(wrong)

@@ -234,10 +234,10 @@ def test_a_wrong_cut_becomes_a_case_with_one_command(seeds: Path, tmp_path: Path
     assert (case.verdict, case.was) == ("keep", "removed")
     output = run("rules", "test", "--gold", cases, code=1).output
     assert "must stay and goes" in output
-    assert "1 labelled lines, 1 wrong" in output
+    assert "1 labelled line, 1 wrong" in output
     other = tmp_path / "other.tsv"
     add_case(seeds, name, other, keep=(), drop=(case.text,))
-    assert "1 labelled lines, 0 wrong" in run("rules", "test", "--gold", other).output
+    assert "1 labelled line, 0 wrong" in run("rules", "test", "--gold", other).output
 
 
 def test_every_cut_can_be_named_by_its_first_byte(seeds: Path, tmp_path: Path) -> None:
