@@ -13,6 +13,7 @@ the whole process tree (user and system), start-up included, and the floor next 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -45,19 +46,24 @@ writer.close()
 
 @dataclass(frozen=True)
 class Measured:
-    """One command: CPU and wall seconds of its process tree, and the private memory of that tree at its peak, in MB."""
+    """One command: CPU and wall seconds of its process tree, and the private memory of that tree at its peak, in MB.
+
+    `leader` is the part of the CPU seconds that the process spent which leads the workers: what more workers do not
+    make shorter.
+    """
 
     cpu: float
     wall: float
     peak: float
+    leader: float
 
 
 def measure(*command: str) -> Measured:
     """Run a command to its end."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        peaks = [0.0]
-        watch = threading.Thread(target=_watch, args=(process, peaks))
+        peaks, leader = [0.0], [0.0]
+        watch = threading.Thread(target=_watch, args=(process, peaks, leader))
         watch.start()
         _, complaint = process.communicate()
         watch.join()
@@ -65,11 +71,15 @@ def measure(*command: str) -> Measured:
         sys.exit(complaint.decode())
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Measured(cpu, time.monotonic() - start, max(peaks))
+    return Measured(cpu, time.monotonic() - start, max(peaks), max(leader))
 
 
-def _watch(process: subprocess.Popen[bytes], peaks: list[float]) -> None:
+def _watch(process: subprocess.Popen[bytes], peaks: list[float], leader: list[float]) -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
     while process.poll() is None:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            leader.append((int(fields[11]) + int(fields[12])) / ticks)
         peaks.append(sum(map(_private, _tree(process.pid))) / 1024)
         time.sleep(0.1)
 
@@ -208,9 +218,9 @@ def report(corpus: Path, work: Path, plot: Path | None) -> None:
         print(f"{label:<34}{found.cpu:8.2f}{speed:10.1f}{share:10.3f}{found.wall:8.1f}{found.peak:9.0f}")
         return found
 
-    def build(label: str, output: str, *options: str) -> Measured:
-        command = [sys.executable, "-m", "pipeline", "build", str(corpus), "-o", str(work / output), "--workers", "1"]
-        return show(label, measure(*command, *options))
+    def build(label: str, output: str, *options: str, workers: int = 1) -> Measured:
+        command = [sys.executable, "-m", "pipeline", "build", str(corpus), "-o", str(work / output)]
+        return show(label, measure(*command, "--workers", f"{workers}", *options))
 
     show("floor: JSON Lines to Parquet", floor)
     show(
@@ -222,8 +232,27 @@ def report(corpus: Path, work: Path, plot: Path | None) -> None:
     _change(sorted(corpus.iterdir())[len(list(corpus.iterdir())) // 2])
     changed = build("  one file changed", "exact")
     near = build("full build, --dedupe near", "near", "--dedupe", "near")
+    two = build("two workers, --dedupe exact", "two", workers=2)
+    tenth = work / "tenth"
+    tenth.mkdir()
+    for file in sorted(corpus.iterdir())[::10]:
+        (tenth / file.name).hardlink_to(file)
+    small = sum(file.stat().st_size for file in tenth.iterdir()) / 1e6
+    build_tenth = measure(
+        sys.executable, "-m", "pipeline", "build", str(tenth), "-o", str(work / "small"), "--workers", "1"
+    )
     print(
-        f"\nnothing changed: {again.cpu / full.cpu:.1%} of a full build; one file changed: {changed.cpu / full.cpu:.1%}"
+        f"\na tenth of the corpus: {small / build_tenth.cpu:.1f} MB per CPU second, "
+        f"{build_tenth.peak:.0f} MB at its peak"
+    )
+    # Wall time tells nothing on a shared machine: what two free cores would do follows from who spent the CPU time.
+    free = two.leader + (two.cpu - two.leader) / 2
+    print(
+        f"two workers: {two.cpu:.2f} CPU s, {two.leader:.2f} of them alone; "
+        f"{full.cpu / free:.2f} times as fast as one where two cores are free"
+    )
+    print(
+        f"nothing changed: {again.cpu / full.cpu:.1%} of a full build; one file changed: {changed.cpu / full.cpu:.1%}"
     )
     print(f"near costs {near.cpu - full.cpu:.2f} s more than exact\n")
     stages = by_stage(corpus, work)

@@ -13,7 +13,7 @@ from pipeline.cluster import absolute, engine_of
 from pipeline.engine import Engine, Step, cores
 from pipeline.errors import PipelineError
 from pipeline.language import refuse_without_library
-from pipeline.memory import Shares, share_out
+from pipeline.memory import Shares, give_back, share_out
 from pipeline.read import Discovery, Shard, discover, plan
 from pipeline.retry import LastBuild, last_build
 from pipeline.shards import is_finished
@@ -165,4 +165,5 @@ def _run(
     for index, result in engine.map(step, tasks):
         results[index] = result
         progress(stage, len(results), len(tasks))
+    give_back()
     return [results[index] for index in range(len(tasks))]

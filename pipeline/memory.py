@@ -6,8 +6,11 @@ on Linux with Python 3.11 and rounded up; `tests/test_memory.py` holds whole bui
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 from typing import Final
+
+import pyarrow as pa
 
 from pipeline.errors import UsageError
 
@@ -69,6 +72,18 @@ def share_out(memory: int, workers: int, max_document: int) -> Shares:
         raise UsageError(msg)
     room = max((memory - _LEADER) // worker, 1)
     return Shares(min(workers, room), worker, memory // _STEP_SHARE)
+
+
+def give_back() -> None:
+    """Hand memory that is free back to the system: what one stage needed for its arrays is of no use to the next.
+
+    Without it a build in one process holds at its peak what strip has left behind and what writing takes: 500 MB and
+    not 420 for a gigabyte of input.
+    """
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it; others give back by themselves, or do not
+    if trim is not None:
+        trim(0)
 
 
 def _words(size: int) -> str:
