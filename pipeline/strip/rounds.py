@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.strip.search import Matches
 
 # Texts that lost something and kept a line this close below the threshold are judged again: of the benchmark's texts
-# then 0.7 % change when they are cleaned again.
+# then 0.8 % change when they are cleaned again.
 _MORE_ROUNDS: Final = 2
 _DOUBT: Final = 0.25
 
