@@ -35,6 +35,12 @@ _PAGE_FACTOR: Final = 3
 _PAGE_ROOM: Final = 1 << 20
 # Real pages have some thousand tags. What a page takes grows with them: 25 to 100 µs and 1.5 kB for each.
 _MAX_TAGS: Final = 200_000
+# The parser adds an attribute by walking over those the tag has: 20,000 take half a second, ten times as many a minute.
+_MAX_ATTRIBUTES: Final = 20_000
+# Shorter pages cannot hold that many.
+_SHORT_PAGE: Final = 2 * _MAX_ATTRIBUTES
+# What may be a tag is looked at from each `<` on, whatever stands around it; pages that make this long are attacks.
+_MOST_LOOKS: Final = 30
 # Several times what the worst page that is allowed took: nothing ordinary comes near, on any machine.
 _MAX_SECONDS: Final = 120.0
 # Where HTML looks for the encoding of a page is its first 1,024 bytes; some sites begin with long comments.
@@ -44,6 +50,11 @@ _META: Final = re.compile(rb"<meta\s[^>]{0,500}?charset\s*=\s*[\"']?\s*([A-Za-z0
 _XML: Final = re.compile(rb"^\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_:.-]{2,40})[\"']", re.IGNORECASE)
 # To their end, or that of the page: lxml looks for an encoding in one that is left, in quadratic time.
 _XML_DECLARATIONS: Final = re.compile(r"^(?:\s*<\?xml[^>]*>?)+")
+_TAG: Final = re.compile(r"<(?=[A-Za-z])")
+_NAME: Final = re.compile(r"[^\s/>]*+")
+_ATTRIBUTE: Final = re.compile(
+    r"[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+(?:\"|\Z)|'[^']*+(?:'|\Z)|[^\s>]*+))?+"
+)
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -184,8 +195,28 @@ def _article(page: Page, config: Config) -> _Article:
     if tags > _MAX_TAGS:
         words = f"the page has {tags} tags; {_MAX_TAGS} are the most that are looked at"
         return _Article(None, encoding, bom, known, Fault("too-large", words))
+    if len(markup) > _SHORT_PAGE and _has_wide_tag(markup):
+        words = f"a tag of the page has more than {_MAX_ATTRIBUTES} attributes, or nobody can tell where its tags end"
+        return _Article(None, encoding, bom, known, Fault("too-large", words))
     text, fields, fault = _extract(markup, page.url)
     return _Article(text, encoding, bom, known | fields, fault)
+
+
+def _has_wide_tag(markup: str) -> bool:
+    """Whether a tag has too many attributes, wherever a parser may take tags to begin."""
+    left = _MOST_LOOKS * len(markup)
+    for tag in _TAG.finditer(markup):
+        place = _NAME.match(markup, tag.end()).end()  # type: ignore[union-attr]  # matches nothing too
+        count = 0
+        while found := _ATTRIBUTE.match(markup, place):
+            place = found.end()
+            count += 1
+            if count > _MAX_ATTRIBUTES:
+                return True
+        left -= place - tag.start()
+        if left < 0:
+            return True
+    return False
 
 
 def decode_page(data: bytes, charset: str | None, encoding: str | None) -> tuple[str, str, bool] | Fault:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NoReturn
 
 HOME = Path(".fuzz")
-# Seconds for one input, MB of memory, and bytes of an input.
-LIMITS = ("-timeout=30", "-rss_limit_mb=4096", "-max_len=8192")
+# Seconds for one input (by the clock: machines are shared), MB of memory, and bytes of an input.
+LIMITS = ("-timeout=120", "-rss_limit_mb=4096", "-max_len=8192")
 # Minutes of one process: what atheris counts costs it some 50 kB of memory a run (without it none is lost).
 _TURN = 1.0
 NAMES = (

@@ -65,6 +65,34 @@ def test_csv_header_of_too_many_columns(read: Read) -> None:
     assert len(read("a.csv", b",".join([b"text"] * _MAX_COLUMNS))) == 0
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "<p {}>",
+        "<p a='>' {}>",
+        "<!-- <p a=' --> <p {}> <!-- ' -->",
+        "<p {}",
+        "<script>if (a<b && c == '</script><p {}>",
+        "<p x/{}/>".replace(" ", "/"),
+    ],
+)
+def test_html_tag_of_very_many_attributes(read: Read, tag: str) -> None:
+    """The parser takes quadratic time for the attributes of a tag: a page with a tag that no page has is set aside."""
+    pytest.importorskip("trafilatura", reason="the extra [html] is not installed")
+    many = tag.format(" ".join(f"a{number}='{number}'" for number in range(25_000)))
+    [row] = read("a.html", f"<html><body>{many}The river rose.</body></html>".encode())
+    assert row["reason"] == "too-large"
+
+
+def test_html_of_very_many_tags_and_words_is_no_wide_tag(read: Read) -> None:
+    """A long page of ordinary tags, words and a script is read."""
+    pytest.importorskip("trafilatura", reason="the extra [html] is not installed")
+    story = "<p class='body' id=x>The river rose by two metres on Monday, and the lower town was under water.</p>\n"
+    script = "<script>for (i = 0; i <n; i++) { x = '" + "words in a script " * 3_000 + "'; y => 5 }</script>"
+    [row] = read("a.html", f"<html><body>{script}<article>{story * 3_000}</article></body></html>".encode())
+    assert row["reason"] is None
+
+
 def test_html_declaration_that_never_ends(read: Read) -> None:
     """Lxml looks for an encoding in an open `<?xml` in quadratic time; it does not get to see one."""
     pytest.importorskip("trafilatura", reason="the extra [html] is not installed")
