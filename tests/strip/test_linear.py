@@ -7,6 +7,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,19 @@ def own_patterns() -> Iterator[tuple[str, re.Pattern[str] | re.Pattern[bytes]]]:
 
 
 OWN = dict(own_patterns())
+# These are matched where the one before ended, and never searched for.
+CHAINED = ("pipeline.read.web._NAME[0]", "pipeline.read.web._ATTRIBUTE[0]")
+
+
+def find_all(name: str, text: str | bytes) -> int:
+    """Find a pattern everywhere, as the program would; how often."""
+    pattern: re.Pattern[Any] = OWN[name]
+    if name not in CHAINED:
+        return sum(1 for _ in pattern.finditer(text))
+    place = count = 0
+    while (found := pattern.match(text, place)) and found.end() > place:
+        place, count = found.end(), count + 1
+    return count
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -105,7 +119,7 @@ def test_the_few_other_patterns_take_linear_time(name: str) -> None:
             lambda size, unit=unit: unit + "a" * size,
         ):
             make = (lambda size, made=made: made(size).encode()) if isinstance(pattern.pattern, bytes) else made
-            ratios = growth(lambda text: list(pattern.finditer(text)), make, (1_000, 10_000))
+            ratios = growth(partial(find_all, name), make, (1_000, 10_000))
             assert max(ratios) <= RATIO, (unit, ratios)
 
 
