@@ -62,8 +62,9 @@ def measure(*command: str) -> Measured:
     """Run a command to its end."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        peaks, leader = [0.0], [0.0]
-        watch = threading.Thread(target=_watch, args=(process, peaks, leader))
+        peaks: list[float] = [0.0]
+        spent: dict[int, float] = {process.pid: 0.0}
+        watch = threading.Thread(target=_watch, args=(process, peaks, spent))
         watch.start()
         _, complaint = process.communicate()
         watch.join()
@@ -71,16 +72,19 @@ def measure(*command: str) -> Measured:
         sys.exit(complaint.decode())
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Measured(cpu, time.monotonic() - start, max(peaks), max(leader))
+    # Workers of a pool are nobody's children that is waited for: what they spent is known from looking at them only.
+    return Measured(max(cpu, sum(spent.values())), time.monotonic() - start, max(peaks), spent[process.pid])
 
 
-def _watch(process: subprocess.Popen[bytes], peaks: list[float], leader: list[float]) -> None:
+def _watch(process: subprocess.Popen[bytes], peaks: list[float], spent: dict[int, float]) -> None:
     ticks = os.sysconf("SC_CLK_TCK")
     while process.poll() is None:
-        with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-            leader.append((int(fields[11]) + int(fields[12])) / ticks)
-        peaks.append(sum(map(_private, _tree(process.pid))) / 1024)
+        tree = _tree(process.pid)
+        for member in tree:
+            with contextlib.suppress(OSError, IndexError):
+                fields = Path(f"/proc/{member}/stat").read_text().rsplit(")", 1)[1].split()
+                spent[member] = (int(fields[11]) + int(fields[12])) / ticks
+        peaks.append(sum(map(_private, tree)) / 1024)
         time.sleep(0.1)
 
 
