@@ -204,7 +204,6 @@ def _link(output: Path, target: str) -> Path:
         WriteError: the file system has no symbolic links.
     """
     fresh = output / f"{FRESH_LINK}{os.getpid()}"
-    remove(fresh)
     try:
         fresh.symlink_to(target)
     except OSError as error:

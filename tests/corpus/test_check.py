@@ -170,6 +170,13 @@ def test_the_manifest_of_another_build_is_found(tmp_path: Path) -> None:
     assert "is not the manifest of this build" in str(check(corpus).findings[0])
 
 
+def test_a_build_beside_a_damaged_one_is_well(tmp_path: Path) -> None:
+    """Its folder has a number after the name that its manifest gives it."""
+    corpus = publish(tmp_path, ordinary(10))
+    numbered = corpus.resolve().rename(corpus.resolve().with_suffix(".1"))
+    assert check(numbered).ok
+
+
 def test_no_folder_is_an_error(tmp_path: Path) -> None:
     """A corpus that is not there is not a corpus with findings."""
     with pytest.raises(CorpusError, match="is no folder"):
@@ -230,7 +237,7 @@ FORGED = {
     ),
     "span text": (edit("removed", put(0, text="?" * 13)), [f"documents: {REBUILT}"]),
     "longer span text": (edit("removed", put(0, text="?" * 14)), [f"removed: {FIT}"]),
-    "no span text": (edit("removed", put(0, text=None)), [f"removed: {FIT}"]),
+    "no span text": (edit("removed", put(0, end=13, text=None)), [f"removed: {FIT}"]),
     "no span start": (edit("removed", put(0, start=None)), [f"removed: {FIT}"]),
     "empty span": (edit("removed", put(0, end=12, text="")), [f"removed: {FIT}"]),
     "span moved": (edit("removed", put(0, start=11, end=24)), [f"documents: {REBUILT}"]),
@@ -282,6 +289,7 @@ FORGED = {
         lambda _, content: content["accounting"].update(records=36, duplicates=7),
         ["duplicates: it has 5 rows, the manifest accounts for 7"],
     ),
+    "nothing, before there were signals": (lambda _, content: content["configuration"].pop("signals", None), []),
     "table lost": (
         lose("removed"),
         ["removed: the table has no file", "removed: it has 0 rows, the manifest"],
