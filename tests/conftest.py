@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # Machines are shared: a slow example is no fault. `HYPOTHESIS_PROFILE=long` looks at 10,000 examples of each property.
-settings.register_profile("quick", deadline=None)
-settings.register_profile("long", deadline=None, max_examples=10_000)
+PATIENT = [HealthCheck.too_slow]
+settings.register_profile("quick", deadline=None, suppress_health_check=PATIENT)
+settings.register_profile("long", deadline=None, suppress_health_check=PATIENT, max_examples=10_000)
 # For `tests/mutation.py`: the same examples each time, and the first that fails is enough.
 settings.register_profile("mutation", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
