@@ -36,6 +36,12 @@ _REPEATED: Final = 3.0
 # A line needs more at the head of its document (place names, kickers, opening quotes), and less where a weak rule
 # speaks against it or next to a line that a rule takes.
 _FIRST_LINE: Final = 1.0
+# ... and more still where it is as long as a headline and has no digit, as dates and counters have, and no bar, as the
+# path to a page has: the headline of an article about newsletters may sound like an ask for one.
+_HEADLINE: Final = 3.0
+_HEADLINE_LENGTH: Final = 18
+_HEADLINE_READ: Final = 150
+_DIGITS_AND_BAR: Final = np.isin(np.arange(256), np.frombuffer(b"0123456789|", np.uint8))
 _WEAK_RULE: Final = -1.0
 _BESIDE_RULED: Final = -0.4
 
@@ -118,8 +124,20 @@ def _handicap(lines: Lines, ruled: NDArray[np.bool_], weak: NDArray[np.bool_]) -
     beside[1:] |= ruled[:-1] & (lines.document[1:] == lines.document[:-1])
     beside[:-1] |= ruled[1:] & (lines.document[1:] == lines.document[:-1])
     needs += np.where(beside, np.float32(_BESIDE_RULED), np.float32(0))
-    needs[lines.first[:-1][np.diff(lines.first) > 0]] += np.float32(_FIRST_LINE)
+    first = lines.first[:-1][np.diff(lines.first) > 0]
+    needs[first] += np.where(_like_headlines(lines, first), np.float32(_HEADLINE), np.float32(_FIRST_LINE))
     return needs
+
+
+def _like_headlines(lines: Lines, first: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether some lines are long enough for a headline and hold no digit or bar, bool[len(first)]."""
+    if not len(first):
+        return np.zeros(0, np.bool_)
+    size = lines.end[first] - lines.start[first]
+    read = np.minimum(size, _HEADLINE_READ)
+    opens = np.cumsum(read) - read
+    place = np.repeat(lines.start[first] - opens, read) + np.arange(int(read.sum()))
+    return (size >= _HEADLINE_LENGTH) & ~np.logical_or.reduceat(_DIGITS_AND_BAR[lines.buffer[place]], opens)
 
 
 def _ends_like_sentence(lines: Lines) -> NDArray[np.bool_]:

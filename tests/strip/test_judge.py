@@ -75,6 +75,14 @@ def test_the_first_line_needs_more(rules: Rules) -> None:
     assert removed(rules, lines) == [4]
 
 
+def test_a_first_line_like_a_headline_needs_more_still(rules: Rules) -> None:
+    """What an article about newsletters is called sounds like one; a date or a counter of its length does not."""
+    score, around = BALANCED + 2.0, [*body(3), ("Eight slow trains", SURE)]
+    assert removed(rules, [("Why harbour letters arrive late", score), *around]) == [4]
+    assert removed(rules, [("Harbour letters, 3 of 14 pages", score), *around]) == [0, 4]
+    assert removed(rules, [("Harbour letters", score), *around]) == [0, 4]
+
+
 def test_a_short_line_follows_its_neighbours(rules: Rules) -> None:
     """Between two lines that go a line below the threshold goes too, but not a sentence, and not far below."""
     around = ("Eight slow trains", SURE), ("Ten quiet beaches", SURE)
