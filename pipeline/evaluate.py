@@ -2,9 +2,9 @@
 
 Gold is JSON Lines, one document each, plain or gzip: `lines`, a list of `text` and `label` (keep, drop, mixed with the
 kept character ranges as `spans`; title, neutral and unknown count for nothing), and where known `cls`, `gold_text`,
-`lang`, `extractor`, `publisher_domain`, `url`; or a sheet of labelled lines (`pipeline.strip.sheet`). Documents of one
-`extractor` and `track` are cleaned as one corpus, so repetition across documents has its say, and a page that stands
-there once per extractor does not repeat itself.
+`lang`, `extractor`, `publisher_domain`, `url`; or a sheet of labelled lines (`pipeline.strip.model.sheet`). Documents
+of one `extractor` and `track` are cleaned as one corpus, so repetition across documents has its say, and a page that
+stands there once per extractor does not repeat itself.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from pipeline.errors import InputError
 from pipeline.records import complete
-from pipeline.strip import sheet
 from pipeline.strip.cleaner import load_cleaner, sightings_of
+from pipeline.strip.model import sheet
 from pipeline.strip.repetition import SIGHTINGS, templates
 
 if TYPE_CHECKING:

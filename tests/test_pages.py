@@ -27,8 +27,8 @@ import pytest
 
 from pipeline.build import build
 from pipeline.config import Config
-from pipeline.strip.examples import check_examples
 from pipeline.strip.rules import load_packs
+from pipeline.strip.rules.examples import check_examples
 from tests.conftest import ROOT, SEEDS
 
 DOCS = ROOT / "docs"

@@ -14,7 +14,7 @@ from pipeline.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.strip.sheet import Row
+    from pipeline.strip.model.sheet import Row
 
 _AROUND: Final = 2  # lines shown before and after the one that is asked about
 _ANSWERS: Final = "k keep, d drop, d LABEL (such as d newsletter), s skip, q quit"
@@ -37,7 +37,7 @@ def review(corpus: Path, output: Path, lines: int, model: Path | None, *, ask: b
         raise UsageError(msg)
     if not output.exists():
         from pipeline.corpus.review import review as doubtful
-        from pipeline.strip.sheet import write_sheet
+        from pipeline.strip.model.sheet import write_sheet
 
         with working(f"reading {corpus}"):
             rows = doubtful(corpus, lines=lines, model=model)
@@ -51,7 +51,7 @@ def review(corpus: Path, output: Path, lines: int, model: Path | None, *, ask: b
 
 
 def _tell(sheet: Path) -> None:
-    from pipeline.strip.sheet import OPEN, read_sheet
+    from pipeline.strip.model.sheet import OPEN, read_sheet
 
     rows = read_sheet(sheet)
     still = sum(row.verdict == OPEN for row in rows)
@@ -63,7 +63,7 @@ def _tell(sheet: Path) -> None:
 
 def _ask(sheet: Path) -> None:
     """Ask about each open line; what was answered is in the sheet at once."""
-    from pipeline.strip.sheet import OPEN, read_sheet, write_sheet
+    from pipeline.strip.model.sheet import OPEN, read_sheet, write_sheet
 
     rows = read_sheet(sheet)
     places = [place for place, row in enumerate(rows) if row.verdict == OPEN]

@@ -31,8 +31,8 @@ _RULES: Final = click.option(
 @_RULES
 def list_rules(folders: tuple[Path, ...]) -> None:
     """List every rule: id, label, language, kind, patterns and examples."""
-    from pipeline.strip.listing import list_rules as listed
     from pipeline.strip.rules import load_packs
+    from pipeline.strip.rules.listing import list_rules as listed
 
     rows = [
         [rule.id, rule.label, rule.language or "any", rule.kind, str(rule.patterns), str(rule.examples)]
@@ -50,8 +50,8 @@ def list_rules(folders: tuple[Path, ...]) -> None:
 def test_rules(folders: tuple[Path, ...], gold: tuple[Path, ...], model: Path | None) -> None:
     """Run every example of every pack, your own packs included; with --gold your own labelled lines too."""
     from pipeline.config import Config
-    from pipeline.strip.examples import check_examples
     from pipeline.strip.rules import load_packs
+    from pipeline.strip.rules.examples import check_examples
 
     packs = load_packs(folders)
     failures = check_examples(packs)

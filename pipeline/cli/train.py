@@ -42,7 +42,7 @@ def train(
 def _anew(files: tuple[Path, ...], output: Path, trees: int, scores: Path | None) -> None:
     import numpy as np
 
-    from pipeline.strip.train import train as run_training
+    from pipeline.strip.model.train import train as run_training
 
     found = run_training(files, output, trees, lambda text: click.echo(text, err=True))
     if scores:
@@ -51,7 +51,7 @@ def _anew(files: tuple[Path, ...], output: Path, trees: int, scores: Path | None
 
 
 def _further(files: tuple[Path, ...], output: Path, model: Path | None) -> None:
-    from pipeline.strip.adapt import adapt
+    from pipeline.strip.model.adapt import adapt
 
     with working("learning"):
         told = adapt(files, output, model)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from pipeline.corpus import open_corpus, spans_by_document
 from pipeline.corpus.review import removed_by
 from pipeline.errors import UsageError
-from pipeline.strip import sheet
 from pipeline.strip.cut import rebuild
 from pipeline.strip.lines import split_lines
+from pipeline.strip.model import sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pipeline.strip.lines import Lines
-    from pipeline.strip.sheet import Row
+    from pipeline.strip.model.sheet import Row
 
 
 def add_case(folder: Path, name: str, file: Path, keep: Sequence[str], drop: Sequence[str]) -> int:

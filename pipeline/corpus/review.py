@@ -19,17 +19,16 @@ import pyarrow.compute as pc
 from pipeline.corpus import Corpus, open_corpus
 from pipeline.errors import UsageError
 from pipeline.records import RULE_EVIDENCE
-from pipeline.strip import sheet
 from pipeline.strip.cut import rebuild
 from pipeline.strip.judge import THRESHOLDS
 from pipeline.strip.lines import split_lines
-from pipeline.strip.model import load_model, weights_digest
+from pipeline.strip.model import load_model, sheet, weights_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from pipeline.strip.sheet import Row
+    from pipeline.strip.model.sheet import Row
 
 # So many documents are looked at: at some ten megabytes a second that takes a second or two.
 DOCUMENTS: Final = 2_000

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from pipeline.strip.plain import begins_with_quote
+from pipeline.strip.rules.plain import begins_with_quote
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.strip.lines import Lines
     from pipeline.strip.model import LineModel, Reading, Scores
     from pipeline.strip.rules import Rules
-    from pipeline.strip.search import Matches
+    from pipeline.strip.rules.search import Matches
 
 # Texts that lost something and kept a line this close below the threshold are judged again: of the benchmark's texts
 # then 0.8 % change when they are cleaned again.

@@ -19,7 +19,7 @@ from pipeline.corpus.case import add_case
 from pipeline.corpus.review import DOCUMENTS, EACH_DOCUMENT, _sample, review
 from pipeline.errors import ConfigError, InputError, UsageError
 from pipeline.evaluate import read_gold, wrong_lines
-from pipeline.strip.sheet import Row, documents, read_sheet, write_sheet
+from pipeline.strip.model.sheet import Row, documents, read_sheet, write_sheet
 from tests.conftest import SEEDS
 
 BODY = (
@@ -146,8 +146,8 @@ def labelled(corpus: Path, file: Path) -> list[Row]:
 def test_weights_of_ones_own_are_learned_and_used(corpus: Path, tmp_path: Path) -> None:
     """What was labelled changes scores the way it was labelled; a build takes the weights, and its manifest says so."""
     pytest.importorskip("catboost", reason="catboost is in the extra [train]")
-    from pipeline.strip.adapt import adapt
     from pipeline.strip.model import weights_digest
+    from pipeline.strip.model.adapt import adapt
 
     rows = labelled(corpus, tmp_path / "sheet.tsv")
     weights = tmp_path / "own.npz"

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.strip.packs import BUILT_IN, read_packs
+from pipeline.strip.rules.packs import BUILT_IN, read_packs
 from tests.finished import ordinary
 
 _EXAMPLE = Path(__file__).parents[2] / "docs" / "example.txt"

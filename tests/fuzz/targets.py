@@ -24,8 +24,8 @@ from pipeline.records import LABELS, QUARANTINE, QUARANTINE_REASONS, QUARANTINED
 from pipeline.strip.cleaner import load_cleaner
 from pipeline.strip.cut import Spans, cut, line_spans, merge, rebuild
 from pipeline.strip.lines import Lines, count_words, split_lines
-from pipeline.strip.packs import read_pack
 from pipeline.strip.rules import Rules
+from pipeline.strip.rules.packs import read_pack
 from tests.read.conftest import read_all
 
 Row = dict[str, Any]

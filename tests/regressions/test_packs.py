@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.strip.lines import split_lines
-from pipeline.strip.packs import loosened, read_pack
 from pipeline.strip.rules import Rules
+from pipeline.strip.rules.packs import loosened, read_pack
 from tests.linear import RATIO, growth
 
 PACK = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pipeline.strip.packs import (
+from pipeline.strip.rules.packs import (
     compile_pattern,
     expand,
     expand_definitions,
@@ -12,7 +12,7 @@ from pipeline.strip.packs import (
     named_patterns,
     read_packs,
 )
-from pipeline.strip.prefilter import DERIVED, render
+from pipeline.strip.rules.prefilter import DERIVED, render
 
 
 def built_in_patterns() -> set[str]:

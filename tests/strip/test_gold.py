@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.records import LABELS
-from pipeline.strip.gold import DROP, KEEP, UNKNOWN, Page, house_of, read_pages, recombine, set_folds
 from pipeline.strip.lines import split_lines
-from pipeline.strip.sheet import Row, write_sheet
+from pipeline.strip.model.gold import DROP, KEEP, UNKNOWN, Page, house_of, read_pages, recombine, set_folds
+from pipeline.strip.model.sheet import Row, write_sheet
 
 
 def _record(number: int, **fields: Any) -> dict[str, Any]:

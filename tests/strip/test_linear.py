@@ -15,7 +15,7 @@ import pipeline.read
 import pipeline.strip
 from pipeline.config import Config
 from pipeline.strip.article import clean_article
-from pipeline.strip.packs import compile_pattern, loosened, named_patterns, read_packs
+from pipeline.strip.rules.packs import compile_pattern, loosened, named_patterns, read_packs
 from tests.linear import RATIO, growth, repeated
 
 SIZES = (1_000, 10_000, 100_000)
@@ -80,7 +80,7 @@ def own_patterns() -> Iterator[tuple[str, re.Pattern[str] | re.Pattern[bytes]]]:
     """The fixed patterns of Python's own engine, which backtracks, in all modules that see data."""
     for package in (pipeline.read, pipeline.strip):
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            if found.name == "pipeline.strip.train":
+            if found.name == "pipeline.strip.model.train":
                 continue
             for name, value in vars(importlib.import_module(found.name)).items():
                 several = value if isinstance(value, tuple) else (value,)

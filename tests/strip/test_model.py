@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.records import LABELS
-from pipeline.strip.features import OWN, line_features
 from pipeline.strip.lines import split_lines
 from pipeline.strip.model import STRICTNESS, LineModel, Scores, load_model
-from pipeline.strip.neighbours import HEADS, NAMES, surroundings
-from pipeline.strip.tokens import FIRST, SENTENCE, read_words
+from pipeline.strip.model.features import OWN, line_features
+from pipeline.strip.model.neighbours import HEADS, NAMES, surroundings
+from pipeline.strip.model.tokens import FIRST, SENTENCE, read_words
 from tests.conftest import examples
 
 _BODY = [

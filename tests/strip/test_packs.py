@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import RuleError
-from pipeline.strip import packs
-from pipeline.strip.packs import read_pack, read_packs
+from pipeline.strip.rules import packs
+from pipeline.strip.rules.packs import read_pack, read_packs
 
 SUITES = Path(os.environ.get("PIPELINE_SUITES", "../shared/hostile"))
 

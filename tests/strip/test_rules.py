@@ -15,15 +15,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from pipeline.records import LABELS
-from pipeline.strip import approximate
-from pipeline.strip.examples import check_examples
 from pipeline.strip.lines import split_lines
-from pipeline.strip.listing import list_rules
-from pipeline.strip.packs import Pack, compile_pattern
-from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES, plain, plain_lines
-from pipeline.strip.prefilter import FIRST, LAST, needs_of
-from pipeline.strip.rules import Rules, load_packs
-from pipeline.strip.wordkeys import find_word_keys, pair_key, word_key
+from pipeline.strip.rules import Rules, approximate, load_packs
+from pipeline.strip.rules.examples import check_examples
+from pipeline.strip.rules.listing import list_rules
+from pipeline.strip.rules.packs import Pack, compile_pattern
+from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES, plain, plain_lines
+from pipeline.strip.rules.prefilter import FIRST, LAST, needs_of
+from pipeline.strip.rules.wordkeys import find_word_keys, pair_key, word_key
 from tests.conftest import examples
 
 

@@ -23,9 +23,17 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.records import LABELS
-from pipeline.strip.features import OWN, line_features
-from pipeline.strip.neighbours import EVEN, HEADS, NAMES, surroundings
-from pipeline.strip.tokens import SHAPES, TOKEN_BITS, LineWords, line_buckets, pair_buckets, read_words, word_buckets
+from pipeline.strip.model.features import OWN, line_features
+from pipeline.strip.model.neighbours import EVEN, HEADS, NAMES, surroundings
+from pipeline.strip.model.tokens import (
+    SHAPES,
+    TOKEN_BITS,
+    LineWords,
+    line_buckets,
+    pair_buckets,
+    read_words,
+    word_buckets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import fsum
 from typing import Final
 
-from pipeline.strip.wordkeys import KEY_LETTERS
+from pipeline.strip.rules.wordkeys import KEY_LETTERS
 
 ANY, BLANK, START, END = "?", " ", "^", "$"
 # Added to the key of a word that must be the first or the last of its line.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.strip.features import OWN
+from pipeline.strip.model.features import OWN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from pipeline.strip.plain import begins_with_quote, original_offset, plain_lines
+from pipeline.strip.rules.plain import begins_with_quote, original_offset, plain_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.strip.lines import Lines
-    from pipeline.strip.probe import Probe
+    from pipeline.strip.rules.probe import Probe
 
 # Lines up to this length come back often enough to remember what matched them.
 REMEMBERED_MAX_LENGTH: Final = 160

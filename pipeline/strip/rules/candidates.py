@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.strip.plain import HEAD_BYTES, TAIL_BYTES
-from pipeline.strip.prefilter import FIRST, LAST, MOST_REQUIREMENTS, NO_LETTERS, SIGN_BITS, Needs
-from pipeline.strip.wordkeys import WordKeys, pair_keys
+from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES
+from pipeline.strip.rules.prefilter import FIRST, LAST, MOST_REQUIREMENTS, NO_LETTERS, SIGN_BITS, Needs
+from pipeline.strip.rules.wordkeys import WordKeys, pair_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

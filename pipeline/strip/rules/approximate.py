@@ -10,7 +10,7 @@ import re
 from itertools import takewhile
 from typing import Final
 
-from pipeline.strip.scarcity import ANY, BLANK, END, FIRST, START, columns_of, cost_of, is_unknown, usable_words
+from pipeline.strip.rules.scarcity import ANY, BLANK, END, FIRST, START, columns_of, cost_of, is_unknown, usable_words
 
 # Signs that a line is searched for where a pattern has no words.
 SIGNS: Final = "0@|©¤"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline.strip.packs import compile_pattern, loosened
+from pipeline.strip.rules.packs import compile_pattern, loosened
 
 if TYPE_CHECKING:
     import re2

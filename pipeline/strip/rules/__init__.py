@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from pipeline.records import LABELS
-from pipeline.strip.candidates import Candidates
 from pipeline.strip.lines import chosen_lines
-from pipeline.strip.packs import (
+from pipeline.strip.rules.candidates import Candidates
+from pipeline.strip.rules.packs import (
     BUILT_IN,
     DEFAULT_MAX_LENGTH,
     Block,
@@ -26,10 +26,10 @@ from pipeline.strip.packs import (
     expand_definitions,
     read_packs,
 )
-from pipeline.strip.prefilter import Needs, needs_of
-from pipeline.strip.probe import Probe
-from pipeline.strip.search import REMEMBERED_MAX_LENGTH, Matches, Search
-from pipeline.strip.wordkeys import find_word_keys
+from pipeline.strip.rules.prefilter import Needs, needs_of
+from pipeline.strip.rules.probe import Probe
+from pipeline.strip.rules.search import REMEMBERED_MAX_LENGTH, Matches, Search
+from pipeline.strip.rules.wordkeys import find_word_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

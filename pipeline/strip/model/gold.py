@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.records import LABELS
-from pipeline.strip import sheet
+from pipeline.strip.model import sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -27,7 +27,7 @@ MAX_PACKS: Final = 1000
 # A rule that takes whole lines away looks at lines up to this length unless it says otherwise: longer lines are body.
 DEFAULT_MAX_LENGTH: Final = 500
 
-BUILT_IN: Final = Path(__file__).parent / "rules"
+BUILT_IN: Final = Path(__file__).parent
 
 # Patterns see lines with plain quotation marks; written with curly ones they mean the same (and stay TOML literals).
 _PLAIN_QUOTES: Final = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")

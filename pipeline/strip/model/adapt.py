@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import UsageError
-from pipeline.strip.features import line_features
-from pipeline.strip.gold import DROP, KEEP, UNKNOWN, read_pages
 from pipeline.strip.judge import THRESHOLDS
 from pipeline.strip.lines import split_lines
 from pipeline.strip.model import WEIGHTS, load_model, weights_digest
-from pipeline.strip.neighbours import surroundings
-from pipeline.strip.train import TREE_SCALE, export_trees, need
+from pipeline.strip.model.features import line_features
+from pipeline.strip.model.gold import DROP, KEEP, UNKNOWN, read_pages
+from pipeline.strip.model.neighbours import surroundings
+from pipeline.strip.model.train import TREE_SCALE, export_trees, need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

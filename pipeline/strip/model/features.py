@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.strip.tokens import CAPITAL, DIGIT, FIRST, FLAG_UNIT, LONG, MIX, SENTENCE, line_keys, sum_by_line
+from pipeline.strip.model.tokens import CAPITAL, DIGIT, FIRST, FLAG_UNIT, LONG, MIX, SENTENCE, line_keys, sum_by_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.strip.lines import Lines
-    from pipeline.strip.tokens import LineWords
+    from pipeline.strip.model.tokens import LineWords
 
 _END_CLASSES = 9
 

@@ -13,9 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pipeline.strip.approximate import SIGNS, Sets, approximate
-from pipeline.strip.scarcity import BLANK, END, FIRST, LAST, START, columns_of, is_unknown
-from pipeline.strip.wordkeys import pair_key, word_key
+from pipeline.strip.rules.approximate import SIGNS, Sets, approximate
+from pipeline.strip.rules.scarcity import BLANK, END, FIRST, LAST, START, columns_of, is_unknown
+from pipeline.strip.rules.wordkeys import pair_key, word_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,12 +20,12 @@ import pyarrow as pa
 
 from pipeline.errors import UsageError
 from pipeline.records import LABELS
-from pipeline.strip import sheet
-from pipeline.strip.features import line_features
-from pipeline.strip.gold import DROP, KEEP, LICENCES, Page, read_pages, recombine, set_folds
 from pipeline.strip.lines import split_lines
-from pipeline.strip.neighbours import EVEN, HEADS, NAMES, surroundings
-from pipeline.strip.tokens import SHAPES, TOKEN_BITS, line_buckets, pair_buckets, read_words, word_buckets
+from pipeline.strip.model import sheet
+from pipeline.strip.model.features import line_features
+from pipeline.strip.model.gold import DROP, KEEP, LICENCES, Page, read_pages, recombine, set_folds
+from pipeline.strip.model.neighbours import EVEN, HEADS, NAMES, surroundings
+from pipeline.strip.model.tokens import SHAPES, TOKEN_BITS, line_buckets, pair_buckets, read_words, word_buckets
 
 if TYPE_CHECKING:
     from pathlib import Path
