@@ -222,7 +222,7 @@ def test_unknown_commands_and_options_exit_2() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "meant"),
-    [(["biuld"], "build"), (["rules", "lst"], "list"), (["build", "--memry", "1GB"], "--memory")],
+    [(["biuld"], "build"), (["rules", "lst"], "list"), (["report", "--hepl"], "--help")],
 )
 def test_a_slip_of_the_keys_gets_what_was_meant(arguments: list[str], meant: str) -> None:
     """A command or option that is nearly right is answered with the right one."""

@@ -69,7 +69,8 @@ class LocalEngine:
                     while waiting and not broken and len(running) < 2 * self.workers:
                         index = waiting.popleft()
                         try:
-                            running[pool.submit(step, tasks[index])] = index
+                            with _uninterrupted():  # a worker that nobody knows of yet could not be ended
+                                running[pool.submit(step, tasks[index])] = index
                         except BrokenProcessPool:
                             broken.append(index)
                     finished, _ = wait(running, return_when=FIRST_COMPLETED) if running else ((), ())
@@ -95,11 +96,8 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         context.set_forkserver_preload(_PRELOAD)
         # Workers have the terminal of their parent. Control-C is for the parent, which ends them: a worker that heard
         # it too would print where it was. What blocks a signal hands that down to those it starts.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _uninterrupted():
             forkserver.ensure_running()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
             yield pool
@@ -108,6 +106,16 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             for process in list(pool._processes.values()):  # noqa: SLF001 - has a public name from Python 3.14 on
                 process.kill()
             raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Control-C has to wait until this is over."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _in_own_process(step: Step[Task, Result], task: Task) -> Result:
