@@ -107,11 +107,11 @@ def test_a_build_shows_bars_tables_and_the_next_command() -> None:
 
 
 def test_a_sign_of_life_stays_until_the_build_is_done() -> None:
-    """Beside the latest stage something turns as long as the build is at work, and nothing does at its end."""
-    screens = CONTROL.sub("", on_terminal("build", SEEDS)).split("read  ")
-    last, before = screens[-1], screens[-2]
-    assert re.search(r"[\d:]+ +[-\\|/]\s*$", before)
-    assert not re.search(r"[\d:]{7} +[-\\|/]\s", last)
+    """Beside a stage something turns as long as the build is at work, and nothing does at its end."""
+    *others, last = CONTROL.sub("", on_terminal("build", SEEDS)).split("read  ")
+    turning = re.compile(r"[\d:]{7} +[-\\|/]\s")
+    assert any(map(turning.search, others))  # how often a screen is drawn, and when, is the machine's affair
+    assert not turning.search(last)
 
 
 def test_a_second_build_says_how_to_read_what_is_not_utf8() -> None:
