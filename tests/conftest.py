@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.fs as pafs
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -51,3 +53,16 @@ def seed_gold() -> Path:
 def bench() -> Path:
     """The benchmark of labelled news lines."""
     return shared("PIPELINE_BENCH", "bench")
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """A bucket of a real server that speaks S3, as a URI with a place for the path."""
+    server = pytest.importorskip("moto.server", reason="moto[server] is in the extra `test`")
+    running = server.ThreadedMotoServer(port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    options = f"endpoint_override={host}:{port}&scheme=http&region=us-east-1"
+    pafs.FileSystem.from_uri(f"s3://key:secret@news?{options}&allow_bucket_creation=true")[0].create_dir("news")
+    yield f"s3://key:secret@news/%s?{options}"
+    running.stop()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.fs as pafs
 import pytest
 from click.testing import CliRunner, Result
 
@@ -51,19 +50,6 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture
 def engine(cluster: Any) -> RayEngine:
     return RayEngine(cluster.address, None, 100_000_000)
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """A bucket of a real server that speaks S3, as a URI with a place for the path."""
-    server = pytest.importorskip("moto.server", reason="moto[server] is in the extra `test`")
-    running = server.ThreadedMotoServer(port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    options = f"endpoint_override={host}:{port}&scheme=http&region=us-east-1"
-    pafs.FileSystem.from_uri(f"s3://key:secret@news?{options}&allow_bucket_creation=true")[0].create_dir("news")
-    yield f"s3://key:secret@news/%s?{options}"
-    running.stop()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.dataset
@@ -24,19 +23,6 @@ from tests.conftest import SEEDS
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The corpus of the seeds."""
     return build([str(SEEDS)], tmp_path_factory.mktemp("push"), Config(workers=1)).corpus
-
-
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
-    """A bucket of a real server that speaks S3: the part of a URI before its path, and the part after it."""
-    server = pytest.importorskip("moto.server", reason="moto[server] is in the extra `test`")
-    running = server.ThreadedMotoServer(port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    options = f"endpoint_override={host}:{port}&scheme=http&region=us-east-1"
-    pafs.FileSystem.from_uri(f"s3://key:secret@news?{options}&allow_bucket_creation=true")[0].create_dir("news")
-    yield f"s3://key:secret@news/%s?{options}"
-    running.stop()
 
 
 def push(corpus: Path, uri: object, code: int = 0) -> Result:
