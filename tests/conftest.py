@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -35,6 +36,22 @@ def shared(variable: str, name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there; set {variable} to a folder that holds this data")
     return folder
+
+
+EmptyFolder = Callable[[], Path]
+
+
+@pytest.fixture(scope="session")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> EmptyFolder:
+    """Gives each example of a property a folder of its own; the one before it goes, since ten thousand fill a disk."""
+    folder = tmp_path_factory.mktemp("examples") / "example"
+
+    def empty() -> Path:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
+
+    return empty
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from pipeline.records import DUPLICATE_REASONS, QUARANTINE_REASONS, TABLES, comp
 from pipeline.strip.cleaner import load_cleaner
 from pipeline.strip.cut import rebuild
 from pipeline.validate import validate
-from tests.conftest import SEEDS, examples
+from tests.conftest import SEEDS, EmptyFolder, examples
 from tests.read.conftest import read_all
 from tests.test_build import rows
 
@@ -95,11 +95,9 @@ def put_down(files: Files, folder: Path) -> None:
 
 @examples(40)
 @given(FILES, st.sampled_from(["careful", "balanced", "thorough"]))
-def test_each_record_has_one_outcome_and_its_bytes(
-    tmp_path_factory: pytest.TempPathFactory, files: Files, strictness: str
-) -> None:
+def test_each_record_has_one_outcome_and_its_bytes(empty_folder: EmptyFolder, files: Files, strictness: str) -> None:
     """Through every stage a row stays one row: one outcome of three, a fixed reason, its input text byte for byte."""
-    folder = tmp_path_factory.mktemp("in")
+    folder = empty_folder()
     put_down(files, folder)
     records = read_all(folder)
     assume(records.num_rows)
@@ -123,11 +121,9 @@ def test_each_record_has_one_outcome_and_its_bytes(
 
 @examples(5)
 @given(FILES)
-def test_a_build_accounts_for_every_record_and_gives_it_back(
-    tmp_path_factory: pytest.TempPathFactory, files: Files
-) -> None:
+def test_a_build_accounts_for_every_record_and_gives_it_back(empty_folder: EmptyFolder, files: Files) -> None:
     """Documents, duplicates and quarantine are the records that were read; every text file is restored from them."""
-    home = tmp_path_factory.mktemp("home")
+    home = empty_folder()
     (home / "in").mkdir()
     put_down(files, home / "in")
     read = read_all(home / "in").num_rows

@@ -21,6 +21,7 @@ from pipeline.errors import WriteError
 from pipeline.records import TABLES
 from pipeline.write import PartCounts, finish, manifest, total, write_part
 from pipeline.write.durable import file_digest
+from tests.conftest import EmptyFolder
 from tests.finished import ON_DISK, VERSIONS, Article, articles, batches, ordinary, write
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +56,9 @@ def test_a_table_without_rows_is_there(tmp_path: Path) -> None:
 
 @ON_DISK
 @given(st.lists(articles(), max_size=15))
-def test_counts_are_those_of_the_records(tmp_path_factory: pytest.TempPathFactory, made: list[Article]) -> None:
+def test_counts_are_those_of_the_records(empty_folder: EmptyFolder, made: list[Article]) -> None:
     """Rows, reasons, labels and bytes are counted as a plain loop over the records counts them."""
-    counts = write_part(batches(made, 4), tmp_path_factory.mktemp("part"), 0)
+    counts = write_part(batches(made, 4), empty_folder(), 0)
     documents = [article for article in made if article.outcome is None]
     assert counts.records == len(made)
     assert counts.rows["documents"] == len(documents)
