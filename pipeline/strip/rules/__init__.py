@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 
     from pipeline.strip.lines import Lines
 
-# A long line this many lines away from where a pattern wants it is searched too: it may come to stand there when other
-# lines go.
-_REACH: Final = 6
-
 _NO_LIMIT: Final = 1 << 40
 
 
@@ -133,7 +129,7 @@ class Rules:
         return self.in_place(lines, self.find(lines))
 
     def find(self, lines: Lines, body: NDArray[np.bool_] | None = None) -> Matches:
-        """What every pattern matches in every line it could match; of short lines in any place, of long ones nearby.
+        """What every pattern matches in every line it could match; wherever the line stands.
 
         Args:
             lines: the lines of a batch.
@@ -212,9 +208,9 @@ class Rules:
     # -- matching ------------------------------------------------------------------------------------------------------
 
     def _candidates(self, lines: Lines, body: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs of line and probe worth a search, ordered by line, then probe.
+        """Pairs of line and probe worth a search, ordered by line, then probe; wherever the line stands now.
 
-        What is remembered of a short line holds in any place, so only long lines are judged here by where they stand.
+        What is remembered of a line holds in any place, and when other lines have gone it may stand at head or tail.
         """
         if body is None or not self._built_in.all():
             line, probe = self._index.find(lines, find_word_keys(lines.buffer, lines.base))
@@ -229,7 +225,6 @@ class Rules:
         length = lines.end[line] - lines.start[line]
         target = self._probe_target[probe]
         fits = (self._min_length[target] <= length) & (length <= self._max_length[target])
-        fits &= (length <= REMEMBERED_MAX_LENGTH) | self._stands(lines, line, target, _REACH)
         return line[fits], probe[fits]
 
     def _in_begun_blocks(
@@ -245,13 +240,11 @@ class Rules:
         wanted = np.where(short, any_begun[document], begun[document, self._block_of[self._probe_target[probe]]])
         return line[wanted], probe[wanted]
 
-    def _stands(
-        self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64], reach: int = 0
-    ) -> NDArray[np.bool_]:
-        """Whether each line stands where its target wants it in the document, or at most `reach` lines away from it."""
+    def _stands(self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each line stands where its target wants it in the document."""
         document = lines.document[line]
-        head = line - lines.first[document] < self._head[target] + reach
-        tail = lines.first[document + 1] - line <= self._tail[target] + reach
+        head = line - lines.first[document] < self._head[target]
+        tail = lines.first[document + 1] - line <= self._tail[target]
         anywhere = (self._head[target] == 0) & (self._tail[target] == 0)
         return (head & (self._head[target] > 0)) | (tail & (self._tail[target] > 0)) | anywhere
 
