@@ -8,9 +8,10 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -124,6 +125,37 @@ def test_the_manifest_lists_every_file(tmp_path: Path) -> None:
         data = files[name].read_bytes()
         assert (entry["size"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
         assert entry.get("rows") == (pq.read_metadata(files[name]).num_rows if name.endswith("parquet") else None)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An input file, as the manifest knows it."""
+
+    uri: str
+    size: int
+    sha256: str
+
+
+def test_the_manifest_says_what_was_read_with_what(tmp_path: Path) -> None:
+    """Inputs in their order, files passed over, settings, versions, and records by table; it is given back too."""
+    counts = write_part(batches(ordinary(40)), tmp_path, 0)
+    inputs = [Seen("b.txt", 7, "1" * 64), Seen("a.txt", 5, "2" * 64)]
+    content = finish(tmp_path, counts, inputs, {"empty": 2}, Config(strictness="careful"), VERSIONS)
+    read = manifest.parse((tmp_path / "manifest.json").read_bytes())
+    assert {name: read[name] for name in content} == content
+    assert content["format"] == manifest.FORMAT
+    assert content["inputs"] == [
+        {"uri": "b.txt", "size": 7, "sha256": "1" * 64},
+        {"uri": "a.txt", "size": 5, "sha256": "2" * 64},
+    ]
+    assert content["skipped"] == {"empty": 2}
+    assert content["configuration"]["strictness"] == "careful"
+    assert content["versions"] == {"pyarrow": pa.__version__, **VERSIONS}
+    assert content["counts"] == counts.to_json()
+    tables = ("documents", "duplicates", "quarantine")
+    assert content["accounting"] == {"records": 40, **{table: counts.rows[table] for table in tables}}
+    assert {"README.md", "croissant.json", "report.html"} < content["files"].keys()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_settings_that_change_no_byte_are_not_in_the_manifest(tmp_path: Path) -> None:
