@@ -158,6 +158,37 @@ def test_the_manifest_says_what_was_read_with_what(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_the_report_and_the_groups_tell_of_all_tables(tmp_path: Path) -> None:
+    """A document, a duplicate and a record set aside, each in another part, are shown and counted with their source."""
+    told = {"documents": "Harbour Post", "duplicates": "Valley News", "quarantine": "Hill Echo"}
+    made = [
+        Article("The harbour. Sign up now!", ((13, 25),), fields={"source": told["documents"]}),
+        Article("The harbour.", (), "duplicate", "exact", fields={"source": told["duplicates"]}),
+        Article("H", (), "quarantine", "bad-date", fields={"source": told["quarantine"], "detail": "no such day"}),
+    ]
+    write(tmp_path, made, parts=3)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert [text for text in ("Sign up now!", "no such day", *told.values()) if text not in page] == []
+    groups = manifest.parse((tmp_path / "manifest.json").read_bytes())["groups"]["source"]
+    counted = {group[0]: dict(zip(groups["figures"], group, strict=True)) for group in groups["largest"]}
+    assert {table: [counted[name][table] for table in told] for table, name in told.items()} == {
+        "documents": [1, 0, 0],
+        "duplicates": [0, 1, 0],
+        "quarantine": [0, 0, 1],
+    }
+
+
+def test_parts_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    """Part 100,000 comes after part 99,999, in the tables and in the list of files."""
+    counts = write_part(batches([Article("one")]), tmp_path, 100_000)
+    counts += write_part(batches([Article("two")]), tmp_path, 99_999)
+    files = finish(tmp_path, counts, [], {}, Config(), VERSIONS)["files"]
+    assert [name for name in files if name.startswith("documents/")] == [
+        "documents/part-99999.parquet",
+        "documents/part-100000.parquet",
+    ]
+
+
 def test_settings_that_change_no_byte_are_not_in_the_manifest(tmp_path: Path) -> None:
     """Workers, engine, memory and batch size leave no trace."""
     made = []
