@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pipeline.write.dataset import Input
 
 _PACKAGE: Final = Path(__file__).parent
-_CODE_SUFFIXES: Final = (".py", ".toml", ".npz", ".json", ".html", ".css", ".js")
+_CODE_SUFFIXES: Final = (".py", ".c", ".h", ".toml", ".npz", ".json", ".html", ".css", ".js")
 # Settings that the readers look at; all others belong to strip and what comes after it.
 _READ_SETTINGS: Final = ("columns", "encoding", "max_document")
 # Settings of which the verdicts on duplicates are the only trace.

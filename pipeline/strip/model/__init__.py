@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from pipeline import kernels
 from pipeline.errors import ConfigError
 from pipeline.records import LABELS
 from pipeline.strip.model.features import OWN, line_features
@@ -129,8 +130,10 @@ class LineModel:
     def read(self, lines: Lines) -> Reading:
         """Find the words of all lines of a batch, and what they speak for."""
         words, marks = read_words(lines)
-        rows = self._rows(words)
-        return Reading(words, marks, rows, self._head_sums(words, rows))
+        if kernels.compiled is None:
+            rows = self._rows(words)
+            return Reading(words, marks, rows, self._head_sums(words, rows))
+        return Reading(words, marks, *self._weigh(words))
 
     def score(self, lines: Lines, reading: Reading | None = None) -> Scores:
         """Score all lines of a batch; each document by itself, whatever else is in the batch.
@@ -143,6 +146,17 @@ class LineModel:
         own = line_features(lines, read.words, read.marks)
         around = surroundings(own, read.heads, lines.first)
         return Scores(self._trees(around), partial(self._label, read, around), read.heads, own[OWN.index("copies")])
+
+    def _weigh(
+        self, words: LineWords
+    ) -> tuple[tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]], NDArray[np.uint8]]:
+        """What `_rows` and `_head_sums` give, by the kernel."""
+        lines, count = len(words.first) - 1, len(words.key)
+        word, pair = np.empty(count, np.uint16), np.empty(count, np.uint16)
+        line, heads = np.empty(lines, np.uint16), np.empty((len(HEADS), lines), np.uint8)
+        weights = (self._table, self._heads, self._scale, self._head_bias)
+        kernels.compiled.weigh_words(words.first, words.key, words.flags, *weights, word, pair, line, heads)
+        return (word, pair, line), heads
 
     def _rows(self, words: LineWords) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint16]]:
         """The weights' row of each word, of each word with the one before it (0 if unknown), and of each line."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline import kernels
 from pipeline.strip.lines import line_ends
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _MARK_UNIT = np.where(_LANE_OF < 8, np.uint64(1) << (8 * (_LANE_OF & 7).astype(n
 )
 
 _GENERAL_PUNCTUATION, _LATIN_SIGNS = 0xE2, 0xC2
+# White space that begins with neither of them: the ideographic space and the byte order mark.
+_WIDE_BLANKS = (b"\xe3\x80\x80", b"\xef\xbb\xbf")
 
 _KEEP = np.array([(1 << (8 * size)) - 1 for size in range(8)] + [(1 << 64) - 1], np.uint64)
 _LOWER = np.uint64(0x2020202020202020)
@@ -91,8 +94,9 @@ class LineWords:
         return LineWords(line, first, self.key[place], self.flags[place]), place
 
 
-def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _classes(lines: Lines) -> NDArray[np.uint8]:
     """The class of each byte; quotes, dashes and signs beyond ASCII count as space, letters beyond ASCII as word."""
+    buffer = lines.buffer
     raw = buffer.tobytes()
     # `translate` looks bytes up several times faster than an index array does.
     classes = np.frombuffer(bytearray(raw.translate(_CLASS_TABLE)), np.uint8)
@@ -101,6 +105,10 @@ def _classes(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
             places = np.flatnonzero(buffer == lead)
             for distance in range(size):
                 classes[np.minimum(places + distance, len(buffer) - 1)] = 0
+    if any(blank in raw for blank in _WIDE_BLANKS):  # where they are trimmed off a line they are none of its words
+        edges = np.stack([lines.start, lines.end], axis=1).ravel()
+        inside = np.arange(len(edges) + 1) % 2 == 1
+        classes *= np.repeat(inside, np.diff(edges, prepend=0, append=len(buffer)))
     return classes
 
 
@@ -123,9 +131,24 @@ def read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
     Returns:
         the words; uint64[lines], eight counts of groups of marks, a byte each, lowest first.
     """
+    return _read_words(lines) if kernels.compiled is None else _read_words_compiled(lines)
+
+
+def _read_words_compiled(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
+    most = int((np.minimum(lines.end - lines.start, HEAD + TAIL) + 1).sum() // 2)
+    first, marks = np.empty(len(lines) + 1, np.int64), np.empty(len(lines), np.uint64)
+    key, flags = np.empty(most, np.uint64), np.empty(most, np.uint8)
+    count = kernels.compiled.read_words(
+        lines.buffer, lines.start, lines.end, HEAD, TAIL, _MARK_UNIT, first, key, flags, marks
+    )
+    line = np.repeat(np.arange(len(lines), dtype=np.int32), np.diff(first))
+    return LineWords(line, first, key[:count], flags[:count]), marks
+
+
+def _read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
     lines = line_ends(lines, HEAD, TAIL)
     buffer = lines.buffer
-    classes = _classes(buffer)
+    classes = _classes(lines)
     begin, stop = _word_edges(lines, classes)
     first = np.append(np.searchsorted(begin, lines.start), len(begin))
     size = np.minimum(stop - begin, 16)
