@@ -10,6 +10,8 @@ import pyarrow.fs as pafs
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from pipeline import kernels
+
 # Machines are shared: a slow example is no fault. `HYPOTHESIS_PROFILE=long` looks at 10,000 examples of each property.
 PATIENT = [HealthCheck.too_slow]
 settings.register_profile("quick", deadline=None, suppress_health_check=PATIENT)
@@ -23,6 +25,17 @@ def examples(count: int) -> settings:
     """So many examples in the quick run, for a property that takes long or needs many; a longer profile has its say."""
     usual = settings.get_profile("quick").max_examples
     return settings(max_examples=count if settings().max_examples <= usual else settings().max_examples)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """NumPy does what the kernels do, and has to do it right: `pytest --without-kernels`."""
+    parser.addoption("--without-kernels", action="store_true", help="run as where there was no C compiler")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test is collected, so that whatever looks at it sees the same."""
+    if config.getoption("--without-kernels"):
+        kernels.compiled = None
 
 
 ROOT = Path(__file__).parent.parent

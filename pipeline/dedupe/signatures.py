@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from pipeline import kernels
 from pipeline.strip.lines import string_buffer
 
 if TYPE_CHECKING:
@@ -68,13 +69,23 @@ def signatures(texts: pa.StringArray) -> pa.RecordBatch:
     buffer, base = string_buffer(texts)
     sketch = np.zeros((len(texts), BINS), np.uint8)
     bands = np.zeros((len(texts), BANDS), np.uint64)
+    if kernels.compiled is None:
+        _sign(buffer, base, sketch, bands)
+    else:
+        kernels.compiled.sign_texts(buffer, base, sketch, bands)
+    columns = [_binary(sketch, SKETCH), _binary(bands.view(np.uint8), SIGNATURES.field("bands").type)]
+    return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES)
+
+
+def _sign(
+    buffer: NDArray[np.uint8], base: NDArray[np.int64], sketch: NDArray[np.uint8], bands: NDArray[np.uint64]
+) -> None:
+    """Fill the sketch and the bands of each text."""
     for low, high in _pieces(base):
         piece = buffer[base[low] : base[high]]
         lowest = _lowest(piece, base[low : high + 1] - base[low])
         sketch[low:high] = _sketch(lowest)
         bands[low:high] = _bands(lowest)
-    columns = [_binary(sketch, SKETCH), _binary(bands.view(np.uint8), SIGNATURES.field("bands").type)]
-    return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES)
 
 
 def _binary(values: NDArray[np.uint8], kind: pa.DataType) -> pa.Array:

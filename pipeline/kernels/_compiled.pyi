@@ -44,3 +44,10 @@ def weigh_words(
     Raises:
         ValueError: an array has not the size it should have.
     """
+
+def sign_texts(buffer: _Array, base: _Array, sketch: _Array, bands: _Array, /) -> None:
+    """Fill the sketch and the bands of each text, see `signatures.signatures`.
+
+    Raises:
+        ValueError: an array has not the size it should have, or a text does not lie within the buffer.
+    """

@@ -41,5 +41,6 @@ static inline uint64_t low_bytes(int64_t size) {
 
 PyObject *read_words(PyObject *module, PyObject *arguments);
 PyObject *weigh_words(PyObject *module, PyObject *arguments);
+PyObject *sign_texts(PyObject *module, PyObject *arguments);
 
 #endif

@@ -37,6 +37,7 @@ void release(Py_buffer *views, int count) {
 static PyMethodDef functions[] = {
     {"read_words", read_words, METH_VARARGS, "See `pipeline.strip.model.tokens.read_words`."},
     {"weigh_words", weigh_words, METH_VARARGS, "See `pipeline.strip.model.LineModel.read`."},
+    {"sign_texts", sign_texts, METH_VARARGS, "See `pipeline.dedupe.signatures.signatures`."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import kernels
+from pipeline.dedupe.signatures import signatures
 from pipeline.strip.lines import Lines, split_lines
 from pipeline.strip.model import load_model
 from tests.conftest import examples
@@ -23,8 +24,24 @@ pytestmark = pytest.mark.skipif(
 # Lines of words and signs that the loops treat apart: marks, quotes and blanks beyond ASCII, long words, capitals.
 _PIECES = st.sampled_from(
     [
-        *"a The NATO 2024 extraordinarily é 中文 don’t Sign up newsletter Read more Share Photo".split(),
-        *". |! |? |,|:|||@|#|^|~|`|“|—| | | | ".split("|"),
+        *[
+            "a",
+            "The",
+            "NATO",
+            "2024",
+            "extraordinarily",
+            "é",
+            "中文",
+            "don’t",
+            "Sign",
+            "up",
+            "newsletter",
+            "Read",
+            "more",
+            "Share",
+            "Photo",
+        ],
+        *[". ", "! ", "? ", ",", ":", "", "", "@", "#", "^", "~", "`", "“", "—", " ", " ", " ", " "],
         *("x" * 300, "\u00a0", "\u3000", "\ufeff", "\n", "\n\n", "\r\n", "\t", "\x7f", "\x00"),
     ]
 )
@@ -59,6 +76,14 @@ def assert_same(one: Any, other: Any) -> None:
 def test_words_and_what_they_speak_for(texts: list[str]) -> None:
     """Words, marks, rows of weights and heads are the same from the kernel."""
     assert_same(*both_ways(load_model().read, lines_of(texts)))
+
+
+@examples(300)
+@given(TEXTS)
+def test_signatures(texts: list[str]) -> None:
+    """Sketches and bands are the same from the kernel."""
+    compiled, plain = both_ways(signatures, pa.array(texts, pa.string()))
+    assert compiled.equals(plain)
 
 
 def test_a_long_line_is_cut_within_a_character() -> None:
