@@ -32,6 +32,7 @@ NAMES = (
     "settings-and-packs",
     "span-cutter",
     "cleaner",
+    "kernels",
 )
 
 

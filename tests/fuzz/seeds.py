@@ -166,5 +166,6 @@ def seeds_of(target: str) -> list[bytes]:
         "settings-and-packs": _packs,
         "span-cutter": _articles,
         "cleaner": _articles,
+        "kernels": _articles,
     }
     return made[target]()

@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline import kernels
 from pipeline.config import Config, load
+from pipeline.dedupe.signatures import signatures
 from pipeline.errors import ConfigError, RuleError
 from pipeline.read import decode, delimited, jsonl, read_quarantine
 from pipeline.records import LABELS, QUARANTINE, QUARANTINE_REASONS, QUARANTINED, RECORDS, complete
-from pipeline.strip.cleaner import load_cleaner
+from pipeline.strip.cleaner import load_cleaner, sightings_of
 from pipeline.strip.cut import Spans, cut, line_spans, merge, rebuild
 from pipeline.strip.lines import Lines, count_words, split_lines
 from pipeline.strip.rules import Rules
@@ -265,6 +267,29 @@ def cleaner(data: bytes) -> None:
         assert 0 <= row["removed_ratio"] <= 1
 
 
+def kernel_twins(data: bytes) -> None:
+    """What the kernels in C make of a text is what NumPy makes of it."""
+    choices, given = _split(data)
+    batch = complete({"text": pa.array([text or "x" for text in given], pa.string())}, len(given))
+    compiled, plain = _all_of(batch, choices), _without_kernels(batch, choices)
+    for one, other in zip(compiled, plain, strict=True):
+        assert one.equals(other), "kernel and NumPy disagree"
+
+
+def _all_of(batch: pa.RecordBatch, choices: bytes) -> list[pa.RecordBatch]:
+    strictness = ("careful", "balanced", "thorough")[choices[0] % 3]
+    stripped = load_cleaner((), strictness).strip(batch)
+    return [stripped, sightings_of(batch), signatures(batch.column("text"))]
+
+
+def _without_kernels(batch: pa.RecordBatch, choices: bytes) -> list[pa.RecordBatch]:
+    compiled, kernels.compiled = kernels.compiled, None
+    try:
+        return _all_of(batch, choices)
+    finally:
+        kernels.compiled = compiled
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "text": text,
     "json-lines": json_lines,
@@ -276,4 +301,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "settings-and-packs": settings_and_packs,
     "span-cutter": span_cutter,
     "cleaner": cleaner,
+    "kernels": kernel_twins,
 }

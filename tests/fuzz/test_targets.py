@@ -11,7 +11,7 @@ from tests.fuzz.seeds import seeds_of
 from tests.fuzz.targets import TARGETS
 
 # Runs on random bytes, and as many on damaged seeds; fewer of what takes longer.
-RUNS = {"cleaner": 15, "separated": 40, "json-lines": 60, "page": 60, "archive": 60}
+RUNS = {"cleaner": 15, "kernels": 8, "separated": 40, "json-lines": 60, "page": 60, "archive": 60}
 USUAL = 120
 
 
