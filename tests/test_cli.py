@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from pipeline import shards
+from pipeline import kernels, shards
 from pipeline.build import build
 from pipeline.cli import main
 from pipeline.config import Config
@@ -566,8 +567,10 @@ def test_help_answers_at_once(command: str) -> None:
 
 
 def test_the_version_is_printed() -> None:
-    """`--version` names the program and its version."""
-    assert run("--version").stdout.startswith("pipeline, version ")
+    """`--version` names the program and its version, and who does the inner loops."""
+    first, second = run("--version").stdout.splitlines()
+    assert first == f"pipeline, version {version('news-corpus-pipeline')}"
+    assert second.startswith("inner loops: " + ("compiled" if kernels.compiled else "NumPy"))
 
 
 @pytest.fixture

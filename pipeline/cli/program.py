@@ -7,6 +7,7 @@ import io
 import os
 import select
 import sys
+from importlib.metadata import version
 from typing import Any, NoReturn
 
 import click
@@ -59,8 +60,22 @@ class _Group(click.Group):
     group_class = type  # a subgroup is of this class too
 
 
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - what click hands over
+    """Print the version, and whether the inner loops are compiled: speed is the only thing that differs."""
+    if wanted and not context.resilient_parsing:
+        from pipeline.kernels import compiled
+
+        click.echo(f"pipeline, version {version('news-corpus-pipeline')}")
+        click.echo(
+            f"inner loops: {'compiled' if compiled is not None else 'NumPy; with a C compiler installed, install again'}"
+        )
+        context.exit()
+
+
 @click.group("pipeline", cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="news-corpus-pipeline", prog_name="pipeline")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version and exit."
+)
 def main() -> None:
     """Turn scraped news articles into a clean Parquet corpus.
 
