@@ -66,9 +66,8 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None: 
         from pipeline.kernels import compiled
 
         click.echo(f"pipeline, version {version('news-corpus-pipeline')}")
-        click.echo(
-            f"inner loops: {'compiled' if compiled is not None else 'NumPy; with a C compiler installed, install again'}"
-        )
+        loops = "NumPy; install again where there is a C compiler" if compiled is None else "compiled"
+        click.echo(f"inner loops: {loops}")
         context.exit()
 
 
