@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 _DEATHS: Final = (BrokenProcessPool, MemoryError)
 
 # Modules that every worker needs: the fork server imports them once, and each worker starts with them in place.
-_PRELOAD: Final = ["pipeline.build"]
+_PRELOAD: Final = ["pipeline.lean", "pipeline.build"]
 
 
 @dataclass(frozen=True, slots=True)

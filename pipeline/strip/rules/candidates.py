@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pipeline.strip.rules.keytable import KeyTable
 from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES
 from pipeline.strip.rules.prefilter import FIRST, LAST, MOST_REQUIREMENTS, NO_LETTERS, SIGN_BITS, Needs
 from pipeline.strip.rules.wordkeys import WordKeys, pair_keys
@@ -28,17 +30,19 @@ class Candidates:
 
     def __init__(self, needs: list[Needs]) -> None:
         self._patterns = len(needs)
-        keys = sorted({key for need in needs for words in need.words for key in words})
-        self._key = np.array(keys, np.uint64)
-        self._multiplier, self._shift, self._table = _perfect_table(self._key)
-        by_word: list[list[int]] = [[] for _ in keys]
-        place = {key: slot for slot, key in enumerate(keys)}
-        for pattern, need in enumerate(needs):
-            for number, required in enumerate(need.words):
-                for key in required:
-                    by_word[place[key]].append(MOST_REQUIREMENTS * pattern + number)
-        self._asked = np.array([asked for entry in by_word for asked in sorted(entry)], np.int64)
-        self._asked_first = np.concatenate([[0], np.cumsum([len(entry) for entry in by_word])]).astype(np.int64)
+        required = [
+            (MOST_REQUIREMENTS * pattern + number, words)
+            for pattern, need in enumerate(needs)
+            for number, words in enumerate(need.words)
+        ]
+        asked = np.repeat([number for number, _ in required], [len(words) for _, words in required]).astype(np.int64)
+        keys = np.fromiter(chain.from_iterable(words for _, words in required), np.uint64, len(asked))
+        known, word = np.unique(keys, return_inverse=True)
+        self._words = KeyTable(known)
+        order = np.lexsort((asked, word))
+        # For each word that is asked for, one after the other: who asks.
+        self._asked = asked[order]
+        self._asked_first = np.searchsorted(word[order], np.arange(len(known) + 1))
         self._needed = np.array([len(need.words) for need in needs], np.int64)
         self._wordless = np.flatnonzero(self._needed == 0)
         self._signs = np.array([need.signs for need in needs], np.uint8)
@@ -59,15 +63,13 @@ class Candidates:
 
     def _known_words(self, lines: Lines, words: WordKeys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Line and number of every word that some pattern asks for and that patterns can see."""
-        if not len(self._key):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        number, known = self._look_up(words.key)
+        number, known = self._words.find(words.key)
         start = words.start[known]
         line = np.searchsorted(lines.start, start, "right") - 1
         before, after = start - lines.start[line], lines.end[line] - start
         seen = (after > 0) & ((before < HEAD_BYTES) | (after <= TAIL_BYTES))
         groups = [(line[seen], number[seen])]
-        number, known = self._look_up(pair_keys(words.key))
+        number, known = self._words.find(pair_keys(words.key))
         owner = np.searchsorted(lines.start, words.start[known], "right") - 1
         whole = (words.start[known] < lines.end[owner]) & (words.start[known + 1] < lines.end[owner])
         groups.append((owner[whole], number[whole]))
@@ -75,15 +77,9 @@ class Candidates:
         behind = np.searchsorted(words.start, lines.end)
         worded = np.flatnonzero(first < behind)
         for flag, place in ((FIRST, first[worded]), (LAST, behind[worded] - 1)):
-            number, known = self._look_up(words.key[place] | np.uint64(flag))
+            number, known = self._words.find(words.key[place] | np.uint64(flag))
             groups.append((worded[known], number))
         return np.concatenate([line for line, _ in groups]), np.concatenate([number for _, number in groups])
-
-    def _look_up(self, key: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
-        """Numbers of the keys that some probe asks for, and where in `key` they stand."""
-        slot = self._table[(key * self._multiplier) >> self._shift]
-        known = np.flatnonzero(self._key[slot] == key)
-        return slot[known].astype(np.int64), known
 
     def _wordless_pairs(self, lines: Lines) -> NDArray[np.int64]:
         """Short lines with the signs that a pattern without words asks for."""
@@ -121,25 +117,6 @@ def _sign_table() -> NDArray[np.uint8]:
 
 
 _SIGN_OF_BYTE: Final = _sign_table()
-
-
-def _perfect_table(keys: NDArray[np.uint64]) -> tuple[np.uint64, np.uint64, NDArray[np.uint16]]:
-    """A hash table without collisions: multiplier, shift, and the number of the key in each slot (0 where empty)."""
-    bits = max(12, int(np.ceil(np.log2(max(len(keys), 1) ** 2 / 4 + 1))))
-    bits = min(bits, 20)  # 2 MB: more would leave the processor's cache, less takes hundreds of tries
-    shift = np.uint64(64 - bits)
-    generator = np.random.Generator(np.random.PCG64(7))
-    while True:
-        for _ in range(200):
-            multiplier = np.uint64(int(generator.integers(1 << 62, 1 << 63)) | 1)
-            slots = (keys * multiplier) >> shift
-            taken = np.sort(slots)
-            if not np.any(taken[1:] == taken[:-1]):
-                table = np.zeros(1 << bits, np.uint16)
-                table[slots] = np.arange(len(keys), dtype=np.uint16)
-                return multiplier, shift, table
-        bits += 1
-        shift = np.uint64(64 - bits)
 
 
 def _unique(values: NDArray[np.int64]) -> NDArray[np.int64]:
