@@ -9,7 +9,7 @@ from pipeline.records import LABELS
 from pipeline.strip import context
 from pipeline.strip.lines import Lines, split_lines
 from pipeline.strip.rules import Hits, Rules
-from pipeline.strip.rules.packs import Pack
+from pipeline.strip.rules.schema import Pack
 
 BODY = "The council met on Monday and decided, after a long debate, to keep the old bridge open for another year."
 LONG = f"{BODY} {BODY} {BODY}"

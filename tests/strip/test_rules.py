@@ -19,9 +19,10 @@ from pipeline.strip.lines import split_lines
 from pipeline.strip.rules import Rules, approximate, load_packs
 from pipeline.strip.rules.examples import check_examples
 from pipeline.strip.rules.listing import list_rules
-from pipeline.strip.rules.packs import Pack, compile_pattern
+from pipeline.strip.rules.packs import compile_pattern
 from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES, plain, plain_lines
 from pipeline.strip.rules.prefilter import FIRST, LAST, needs_of
+from pipeline.strip.rules.schema import Pack
 from pipeline.strip.rules.wordkeys import find_word_keys, pair_key, word_key
 from tests.conftest import examples
 

@@ -15,19 +15,10 @@ import numpy as np
 from pipeline.records import LABELS
 from pipeline.strip.lines import chosen_lines
 from pipeline.strip.rules.candidates import Candidates
-from pipeline.strip.rules.packs import (
-    BUILT_IN,
-    DEFAULT_MAX_LENGTH,
-    Block,
-    Pack,
-    Rule,
-    Where,
-    expand,
-    expand_definitions,
-    read_packs,
-)
+from pipeline.strip.rules.packs import BUILT_IN, expand, expand_definitions, read_packs
 from pipeline.strip.rules.prefilter import Needs, needs_of
 from pipeline.strip.rules.probe import Probe
+from pipeline.strip.rules.schema import DEFAULT_MAX_LENGTH, Block, Pack, Rule, Where
 from pipeline.strip.rules.search import REMEMBERED_MAX_LENGTH, Matches, Search
 from pipeline.strip.rules.wordkeys import find_word_keys
 
