@@ -39,6 +39,8 @@ REMEMBERED: Final = 20_000
 PART_LINES: Final = 4_000
 # Documents are counted in steps that do not depend on how they are batched, since forgetting comes between steps.
 _STEP: Final = 10_000
+# Who shows documents stops where a page is full: those behind it are not unpacked.
+_SHOWN_AT_ONCE: Final = 32
 
 _QUARANTINE_COLUMNS: Final = ("id", "source", "reason", "detail", "origin")
 
@@ -179,9 +181,11 @@ class Facts:
 
     def documents(self) -> Iterator[Document]:
         """Samples, the most telling first: flagged, lost most, some of each label, any."""
-        for row in self._samples.take(pa.array(self._pools.order(), pa.int64())).to_pylist():
-            sizes = (row.pop("kept_bytes"), row.pop("removed") or [], row.pop("removed_bytes"))
-            yield Document(row, *sizes)
+        ordered = self._samples.take(pa.array(self._pools.order(), pa.int64()))
+        for batch in ordered.to_batches(max_chunksize=_SHOWN_AT_ONCE):
+            for row in batch.to_pylist():
+                sizes = (row.pop("kept_bytes"), row.pop("removed") or [], row.pop("removed_bytes"))
+                yield Document(row, *sizes)
 
     def quarantined(self) -> list[dict[str, Any]]:
         """The first records of each reason."""
