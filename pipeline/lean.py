@@ -1,11 +1,13 @@
-"""A process of the pipeline's own does without pandas: to import this module is enough.
+"""A process of the pipeline's own does without pandas and without plugins of pydantic: to import this module is enough.
 
 Where pandas is installed pyarrow imports it unasked, with the first array that is made: 0.3 s and 40 MB in every
-process, for nothing. Who calls the library from a program of their own keeps it.
+process, for nothing. Pydantic looks for plugins in the metadata of all that is installed. Who calls the library from a
+program of their own keeps both.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -26,4 +28,5 @@ class _WithoutPandas:
             raise ModuleNotFoundError(msg, name=name)
 
 
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 sys.meta_path.insert(0, _WithoutPandas())

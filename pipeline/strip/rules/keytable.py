@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _LEAST_BITS: Final = 16
 _KEYS_PER_BUCKET_BITS: Final = 4  # 16 slots, so at most 4 keys, share a displacement
 _MARKS_PER_SLOT_BITS: Final = 1
+# The golden ratio as a share of 2^64: its odd multiples spread the bits of a key (Knuth, volume 3, 6.4).
+_GOLDEN: Final = 0x9E3779B97F4A7C15
 
 
 class KeyTable:
@@ -30,10 +32,10 @@ class KeyTable:
     def __init__(self, keys: NDArray[np.uint64]) -> None:
         self._keys = keys
         self._bits = max(_LEAST_BITS, len(keys).bit_length() + 2)
-        generator = np.random.Generator(np.random.PCG64(7))
-        displacement = None
+        displacement, tries = None, 0
         while displacement is None:
-            self._multiplier = np.uint64(int(generator.integers(1 << 62, 1 << 63)) | 1)
+            tries += 1
+            self._multiplier = np.uint64((tries * _GOLDEN) % (1 << 64) | 1)
             mixed = keys * self._multiplier
             displacement = _displacements(self._buckets(mixed), self._slots(mixed), self._bits)
         self._displacement = displacement
