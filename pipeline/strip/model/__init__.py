@@ -227,11 +227,10 @@ def _pack(weights: NDArray[np.int8]) -> NDArray[np.uint64]:
         uint64[ceil(lanes / 4), rows]; a row's lanes can be added over any 500 rows without a carry.
     """
     rows, lanes = weights.shape
-    padded = np.zeros((rows, -(-lanes // _LANES) * _LANES), np.uint64)
-    padded[:, :lanes] = (weights.astype(np.int64) + _BIAS).astype(np.uint64)
+    padded = np.zeros((rows, -(-lanes // _LANES) * _LANES), "<u2")
+    padded[:, :lanes] = weights + np.int16(_BIAS)
     padded[0] = 0  # no token at all
-    shifts = np.arange(_LANES, dtype=np.uint64) * np.uint64(16)
-    packed = (padded.reshape(rows, -1, _LANES) << shifts).sum(axis=2, dtype=np.uint64)
+    packed = padded.view("<u8").astype(np.uint64)
     return np.ascontiguousarray(packed.T)
 
 
