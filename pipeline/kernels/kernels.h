@@ -42,5 +42,8 @@ static inline uint64_t low_bytes(int64_t size) {
 PyObject *read_words(PyObject *module, PyObject *arguments);
 PyObject *weigh_words(PyObject *module, PyObject *arguments);
 PyObject *sign_texts(PyObject *module, PyObject *arguments);
+PyObject *find_candidates(PyObject *module, PyObject *arguments);
+PyObject *see_lines(PyObject *module, PyObject *arguments);
+PyObject *plain_lines(PyObject *module, PyObject *arguments);
 
 #endif

@@ -38,6 +38,9 @@ static PyMethodDef functions[] = {
     {"read_words", read_words, METH_VARARGS, "See `pipeline.strip.model.tokens.read_words`."},
     {"weigh_words", weigh_words, METH_VARARGS, "See `pipeline.strip.model.LineModel.read`."},
     {"sign_texts", sign_texts, METH_VARARGS, "See `pipeline.dedupe.signatures.signatures`."},
+    {"find_candidates", find_candidates, METH_VARARGS, "See `pipeline.strip.rules.candidates.Candidates.find`."},
+    {"see_lines", see_lines, METH_VARARGS, "See `pipeline.strip.rules.seen.Seen`."},
+    {"plain_lines", plain_lines, METH_VARARGS, "See `pipeline.strip.rules.plain.plain_lines`."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -6,7 +6,6 @@ where there is one, the rule.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -224,8 +223,8 @@ def expand(pattern: str, define: dict[str, str], where: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def compile_pattern(pattern: str, where: str) -> re2._Regexp:
-    """Compile an RE2 pattern without regard to case or to the form of quotation marks.
+def compile_pattern(pattern: str, where: str, *, cased: bool = False) -> re2._Regexp:
+    """Compile an RE2 pattern without regard to the form of quotation marks, or, unless it is `cased`, to case.
 
     Raises:
         RuleError: RE2 refuses the pattern.
@@ -234,7 +233,7 @@ def compile_pattern(pattern: str, where: str) -> re2._Regexp:
     if "\\Q" in pattern:
         raise RuleError(f"{where}: \\Q is not supported; escape each character instead.")
     options = re2.Options()
-    options.case_sensitive = False
+    options.case_sensitive = cased
     options.log_errors = False
     options.max_mem = _PATTERN_MEMORY
     try:
@@ -244,20 +243,6 @@ def compile_pattern(pattern: str, where: str) -> re2._Regexp:
         raise RuleError(f"{where}: RE2 refuses the pattern: {detail}. {_advice(detail)}") from None
     except UnicodeEncodeError:
         raise RuleError(f"{where}: the pattern holds half a surrogate pair; write the character itself.") from None
-
-
-# `.{3,80}`, and the like after a character class: RE2 counts by states, which makes a search ten times as slow.
-# A class that holds a `[` may stay as it is: looking for its end from each `[` would take quadratic time.
-_COUNTED: Final = re.compile(r"(?<!\\)(\.|\\[wWsSdD]|\[(?:\\.|[^\[\]\\])++\])\{\d+(?:,\d*)?\}")
-
-
-def loosened(pattern: str) -> str:
-    r"""A pattern that matches more and costs less: counted repetitions become `*`.
-
-    >>> loosened(r"\bsign up\b.{0,80}\bhere{2}")
-    '\\bsign up\\b.*\\bhere{2}'
-    """
-    return _COUNTED.sub(r"\1*", pattern)
 
 
 def _advice(detail: str) -> str:
