@@ -16,14 +16,24 @@
 #error "the kernels read text as little-endian words; NumPy does the work on this machine"
 #endif
 
+/* Loops that are compiled twice, so that processors with wider registers, or which count bits, do so; the answers are
+ * the same. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && defined(__gnu_linux__)
+#define WIDER __attribute__((target_clones("avx2", "default")))
+#define COUNTING __attribute__((target_clones("popcnt", "default")))
+#else
+#define WIDER
+#define COUNTING
+#endif
+
 /* Whether a buffer holds exactly `count` values of `size` bytes; sets ValueError where it does not. */
 int holds(const Py_buffer *view, Py_ssize_t count, size_t size, const char *name);
 
 /* Whether 0 <= start[i] <= end[i] <= limit for all i; sets ValueError where not. */
 int ranges_within(const int64_t *start, const int64_t *end, Py_ssize_t count, int64_t limit);
 
-/* Whether first[0] >= 0, first never falls, and its last value is at most limit; sets ValueError where not. */
-int ascends_within(const int64_t *first, Py_ssize_t count, int64_t limit);
+/* Whether first[0] is 0, first never falls, and first[parts] is count; sets ValueError where not. */
+int divides(const int64_t *first, Py_ssize_t parts, int64_t count);
 
 void release(Py_buffer *views, int count);
 
@@ -34,12 +44,19 @@ static inline uint64_t eight_bytes(const uint8_t *place) {
     return word;
 }
 
-/* The low `size` bytes of a word, for sizes from 0 to 8. */
-static inline uint64_t low_bytes(int64_t size) {
-    return size >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * size)) - 1;
-}
+/* Factors that spread the bits of a hash. */
+#define MIX UINT64_C(0x9E3779B97F4A7C15)
+#define MIX_B UINT64_C(0xC2B2AE3D27D4EB4F)
+#define MIX_C UINT64_C(0x165667B19E3779F9)
 
-PyObject *read_words(PyObject *module, PyObject *arguments);
-PyObject *weigh_words(PyObject *module, PyObject *arguments);
+/* Sums of weights are kept in lanes of 16 bits, four to a number; each weight has this added. Lines with as many tokens
+ * as `MOST_TOKENS` or more are scaled alike. */
+enum { LANES = 4, LANE_BITS = 16, BIAS = 64, MOST_TOKENS = 320 };
+
+PyObject *label_lines(PyObject *module, PyObject *arguments);
+PyObject *line_features(PyObject *module, PyObject *arguments);
+PyObject *read_lines(PyObject *module, PyObject *arguments);
+PyObject *sum_trees(PyObject *module, PyObject *arguments);
+PyObject *surroundings(PyObject *module, PyObject *arguments);
 
 #endif
