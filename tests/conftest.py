@@ -10,6 +10,8 @@ import pyarrow.fs as pafs
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from pipeline import kernels
+
 # Machines are shared: a slow example is no fault. `HYPOTHESIS_PROFILE=long` looks at 10,000 examples of each property.
 PATIENT = [HealthCheck.too_slow]
 settings.register_profile("quick", deadline=None, suppress_health_check=PATIENT)
@@ -23,6 +25,17 @@ def examples(count: int) -> settings:
     """So many examples in the quick run, for a property that takes long or needs many; a longer profile has its say."""
     usual = settings.get_profile("quick").max_examples
     return settings(max_examples=count if settings().max_examples <= usual else settings().max_examples)
+
+
+@pytest.fixture(scope="module", params=["in C", "in NumPy"])
+def either_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The tests of a module with the kernels and without: everybody gets the same answers."""
+    if request.param == "in C" and kernels.compiled is None:
+        pytest.skip("the kernels were not built: install with a C compiler there to test them")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "in NumPy":
+            patch.setattr(kernels, "compiled", None)
+        yield
 
 
 ROOT = Path(__file__).parent.parent

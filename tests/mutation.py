@@ -49,7 +49,9 @@ _DEDUPE = ("tests/test_dedupe.py", "tests/test_near.py")
 # The modules that cut, publish, dedupe and vouch, each with the tests that speak of it, quickest first.
 MODULES = {
     "strip/cut.py": _CUT,
+    "strip/blanks.py": _CUT[::-1],
     "strip/lines.py": _CUT[::-1],
+    "strip/ranges.py": ("tests/strip/test_ranges.py", *_CUT),
     "write/tables.py": _WRITE[:2],
     "write/dataset.py": (_WRITE[1], _READ[1]),
     "write/durable.py": ("tests/write/test_durable.py", _WRITE[2]),

@@ -39,6 +39,25 @@ static inline uint64_t low_bytes(int64_t size) {
     return size >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * size)) - 1;
 }
 
+/* The low `count` bits, for counts from 0 to 63. */
+static inline uint64_t low_bits(int64_t count) { return (UINT64_C(1) << count) - 1; }
+
+/* How many bytes are looked at together, a bit of a number for each. */
+enum { BLOCK = 64 };
+
+/* A bit for each of 64 bytes that are 0 or 1: eight at a time, a product brings their low bits together. */
+static inline uint64_t gather_bits(const uint8_t *flag) {
+    uint64_t bits = 0;
+    for (int i = 0; i < BLOCK; i += 8) bits |= (eight_bytes(flag + i) * UINT64_C(0x0102040810204080) >> 56) << i;
+    return bits;
+}
+
+PyObject *split_lines(PyObject *module, PyObject *arguments);
+PyObject *count_words(PyObject *module, PyObject *arguments);
+PyObject *hash_lines(PyObject *module, PyObject *arguments);
+PyObject *holds_any(PyObject *module, PyObject *arguments);
+PyObject *same_bytes(PyObject *module, PyObject *arguments);
+PyObject *join_ranges(PyObject *module, PyObject *arguments);
 PyObject *read_words(PyObject *module, PyObject *arguments);
 PyObject *weigh_words(PyObject *module, PyObject *arguments);
 

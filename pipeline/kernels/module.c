@@ -35,6 +35,12 @@ void release(Py_buffer *views, int count) {
 }
 
 static PyMethodDef functions[] = {
+    {"split_lines", split_lines, METH_VARARGS, "See `pipeline.strip.lines.split_lines`."},
+    {"count_words", count_words, METH_VARARGS, "See `pipeline.strip.lines.count_words`."},
+    {"hash_lines", hash_lines, METH_VARARGS, "See `pipeline.strip.repetition.line_keys`."},
+    {"holds_any", holds_any, METH_VARARGS, "See `pipeline.strip.ranges.holds_any`."},
+    {"same_bytes", same_bytes, METH_VARARGS, "See `pipeline.strip.ranges.same_bytes`."},
+    {"join_ranges", join_ranges, METH_VARARGS, "See `pipeline.strip.ranges.concatenated`."},
     {"read_words", read_words, METH_VARARGS, "See `pipeline.strip.model.tokens.read_words`."},
     {"weigh_words", weigh_words, METH_VARARGS, "See `pipeline.strip.model.LineModel.read`."},
     {NULL, NULL, 0, NULL},

@@ -12,8 +12,8 @@
 /* Bits of a word's flags, as in tokens.py. */
 enum { CAPITAL = 1, UPPER = 2, DIGIT = 4, LONG_WORD = 8, FIRST = 16, SENTENCE = 32 };
 
-/* The most bytes of a line that are read, in blocks of 64; and room for a word's eight bytes to be read past them. */
-enum { BLOCK = 64, MOST_BYTES = 256, ROOM = 16 };
+/* The most bytes of a line that are read; and room for a word's eight bytes to be read past them. */
+enum { MOST_BYTES = 256, ROOM = 16 };
 
 static int is_upper(uint8_t byte) { return (uint8_t)(byte - 'A') < 26; }
 static int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
@@ -38,13 +38,6 @@ static int64_t line_ends(const uint8_t *text, int64_t size, int64_t head, int64_
         for (int64_t k = i; k < stop && k < size; k++) out[k] = ' ';
     }
     return size;
-}
-
-/* A bit for each of 64 bytes that are 0 or 1: eight at a time, a product brings their low bits together. */
-static uint64_t gather_bits(const uint8_t *flag) {
-    uint64_t bits = 0;
-    for (int i = 0; i < BLOCK; i += 8) bits |= (eight_bytes(flag + i) * UINT64_C(0x0102040810204080) >> 56) << i;
-    return bits;
 }
 
 /* Which bytes of a block are parts of words, and which are marks of ASCII. */
