@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.strip import context
 from pipeline.strip.context import Verdicts
-from pipeline.strip.fields import TITLE, find_titles
+from pipeline.strip.fields import TITLE
 from pipeline.strip.judge import judge
+from pipeline.strip.lines import string_buffer
 from pipeline.strip.rules import Hits
+from pipeline.strip.titles import find_titles
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from pipeline.strip.lines import Lines
@@ -95,7 +96,7 @@ class Rounds:
         self._model = model
         self._threshold = threshold
 
-    def judge(self, lines: Lines, titles: Sequence[str | None], repeated: NDArray[np.bool_] | None) -> Judged:
+    def judge(self, lines: Lines, titles: pa.StringArray, repeated: NDArray[np.bool_] | None) -> Judged:
         """Judge all lines of a batch, and those that stay again where that could change a verdict.
 
         Args:
@@ -120,7 +121,7 @@ class Rounds:
             judged = _together(lines, judged, again, some.number)
         return judged
 
-    def _round(self, some: _Open, scores: Scores, titles: Sequence[str | None]) -> tuple[Judged, NDArray[np.bool_]]:
+    def _round(self, some: _Open, scores: Scores, titles: pa.StringArray) -> tuple[Judged, NDArray[np.bool_]]:
         """Judge some lines, as if they were all there are.
 
         Returns:
@@ -142,12 +143,16 @@ def _documents(lines: Lines, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.bincount(lines.document[chosen], minlength=len(lines.first) - 1) > 0
 
 
-def _titles_now(lines: Lines, titles: Sequence[str | None], judged: Judged) -> list[str | None]:
+def _titles_now(lines: Lines, titles: pa.StringArray, judged: Judged) -> pa.StringArray:
     """The titles that are known by now: those given, and those found in the text."""
-    now = list(titles)
-    for document in np.flatnonzero(judged.titles >= 0).tolist():
-        now[document] = now[document] or lines.text(int(judged.titles[document])).decode("utf-8", "replace")
-    return now
+    unknown = np.asarray(titles.is_null()) | (np.diff(string_buffer(titles)[1]) == 0)
+    found = np.flatnonzero(unknown & (judged.titles >= 0)).tolist()
+    if not found:
+        return titles
+    now = titles.to_pylist()
+    for document in found:
+        now[document] = lines.text(int(judged.titles[document])).decode("utf-8", "replace")
+    return pa.array(now, pa.string())
 
 
 def _together(lines: Lines, first: Judged, again: Judged, number: NDArray[np.int64]) -> Judged:
