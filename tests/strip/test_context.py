@@ -11,6 +11,8 @@ from pipeline.strip.lines import Lines, split_lines
 from pipeline.strip.rules import Hits, Rules
 from pipeline.strip.rules.packs import Pack
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 BODY = "The council met on Monday and decided, after a long debate, to keep the old bridge open for another year."
 LONG = f"{BODY} {BODY} {BODY}"
 
