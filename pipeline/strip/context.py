@@ -236,11 +236,14 @@ def _apply_names(
     asking = _labelled(label, _ASKS)
     asks = np.zeros(len(label), np.bool_)
     asks[asking] = True
-    for line in _short_beside(lines, label, asking).tolist():
+    short = _short_beside(lines, label, asking)
+    document = lines.document[short]
+    bounds = lines.first[document].tolist(), lines.first[document + 1].tolist()
+    said = asks.tobytes()  # read byte by byte, many times faster than an array
+    for line, low, high in zip(short.tolist(), *bounds, strict=True):
         name = lines.text(line).lower()
-        if any(name in lines.text(other).lower() for other in _ask_lines_near(lines, asks, line)):
-            neighbour = line + 1 if line + 1 < len(label) and asks[line + 1] else line - 1
-            label[line] = label[neighbour]
+        if any(name in lines.text(other).lower() for other in _ask_lines_near(said, line, low, high)):
+            label[line] = label[line + 1 if line + 1 < len(label) and said[line + 1] else line - 1]
             evidence[line] |= BY_CONTEXT
             score[line] = _WEAK_SCORE
 
@@ -258,16 +261,14 @@ def _short_beside(lines: Lines, label: NDArray[np.uint8], asking: NDArray[np.int
     return line[short & (line > lines.first[lines.document[line]])]
 
 
-def _ask_lines_near(lines: Lines, asks: NDArray[np.bool_], line: int) -> list[int]:
-    """Up to four lines of the appeal above and below a line."""
+def _ask_lines_near(asks: bytes, line: int, low: int, high: int) -> list[int]:
+    """Up to four lines of the appeal above and below a line, within its document, which is lines `low` to `high`."""
     near = []
-    for step in (1, -1):
-        other = line + step
-        while 0 <= other < len(asks) and asks[other] and lines.document[other] == lines.document[line]:
-            near.append(other)
-            other += step
-            if abs(other - line) > _NAME_REACH:
+    for step, stop in ((1, min(high, line + _NAME_REACH + 1)), (-1, max(low, line - _NAME_REACH) - 1)):
+        for other in range(line + step, stop, step):
+            if not asks[other]:
                 break
+            near.append(other)
     return near
 
 

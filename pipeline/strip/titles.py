@@ -85,20 +85,28 @@ def _maybe_known(
     """
     document = lines.document[near]
     wanted, size = np.diff(base)[document], lines.end[near] - lines.start[near]
-    fits = np.flatnonzero((size <= 2 * _MAX_TITLE) & (size * 3 >= wanted) & (size <= 2 * wanted + _MIN_TITLE))
-    if not len(titles):
-        return near[fits]
-    seen, opening = np.arange(_LETTERS_SEEN), base[document[fits], None]
-    said = _FOLDED[titles[np.minimum(opening + seen, len(titles) - 1)]] * (seen < wanted[fits, None])
-    start = lines.start[near[fits], None]
-    found = _FOLDED[lines.buffer[np.minimum(start + seen, len(lines.buffer) - 1)]] * (seen < size[fits, None])
-    # Up to the first byte that is no letter of ASCII in both, letters must agree.
-    letters = np.logical_and.accumulate((said > 0) & (found > 0), axis=1)
-    return near[fits[~(letters & (said != found)).any(axis=1)]]
+    line = near[(size <= 2 * _MAX_TITLE) & (size * 3 >= wanted) & (size <= 2 * wanted + _MIN_TITLE)]
+    for letters in _LETTERS_SEEN if len(titles) else ():
+        line = line[_begin_alike(lines, line, titles, base, letters)]
+    return line
 
 
-# As many tell apart nearly all lines that do not say the title.
-_LETTERS_SEEN: Final = 6
+def _begin_alike(
+    lines: Lines, line: NDArray[np.int64], titles: NDArray[np.uint8], base: NDArray[np.int64], letters: int
+) -> NDArray[np.bool_]:
+    """Which lines and their titles have the same letters up to the first byte that is no letter of ASCII in both."""
+    seen, document = np.arange(letters), lines.document[line]
+    opening, start = base[document, None], lines.start[line, None]
+    wanted = _FOLDED[titles[np.minimum(opening + seen, len(titles) - 1)]]
+    wanted *= seen < base[document + 1, None] - opening
+    found = _FOLDED[lines.buffer[np.minimum(start + seen, len(lines.buffer) - 1)]]
+    found *= seen < lines.end[line, None] - start
+    alike = np.logical_and.accumulate((wanted > 0) & (found > 0), axis=1)
+    return ~(alike & (wanted != found)).any(axis=1)
+
+
+# One letter tells apart most lines that do not say the title, a few more nearly all others.
+_LETTERS_SEEN: Final = (1, 6)
 
 
 def _says(text: str, title: str) -> bool:
