@@ -249,14 +249,10 @@ def _apply_names(
 
 
 def _short_beside(lines: Lines, label: NDArray[np.uint8], asking: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The short kept lines before or after lines of an appeal, in the same document but not at its head."""
-    beside = np.zeros(len(label), np.bool_)
-    for step in (-1, 1):
-        other = asking + step
-        inside = (other >= 0) & (other < len(label))
-        other = other[inside]
-        beside[other[lines.document[other] == lines.document[asking[inside]]]] = True
-    line = np.flatnonzero(beside & (label == 0))
+    """The short kept lines before or after lines of an appeal, not at the head of a document."""
+    beside = np.zeros(len(label) + 2, np.bool_)
+    beside[asking] = beside[asking + 2] = True
+    line = np.flatnonzero(beside[1:-1] & (label == 0))
     short = lines.end[line] - lines.start[line] <= _NAME_LENGTH
     return line[short & (line > lines.first[lines.document[line]])]
 
