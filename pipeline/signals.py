@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.records import SIGNAL, replace_columns
-from pipeline.strip.lines import Lines, solid_bytes, split_lines
+from pipeline.strip.blanks import solid_bytes
+from pipeline.strip.lines import Lines, split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

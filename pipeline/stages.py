@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 import uuid
 from dataclasses import dataclass
@@ -59,9 +60,11 @@ _READERS: Final = ("fastwarc", "lxml", "trafilatura")
 def code_digest() -> str:
     """A digest of the package's own code, rules and weights: finished shards of another version are not reused."""
     digest = hashlib.sha256()
-    for file in sorted(_PACKAGE.rglob("*")):
-        if file.suffix in _CODE_SUFFIXES:
-            digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes())
+    for folder, _, names in sorted(os.walk(_PACKAGE)):
+        place = Path(folder).relative_to(_PACKAGE).as_posix()
+        for name in sorted(names):
+            if name.endswith(_CODE_SUFFIXES):
+                digest.update(f"{place}/{name}\0".encode() + Path(folder, name).read_bytes())
     return digest.hexdigest()
 
 

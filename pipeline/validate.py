@@ -26,7 +26,7 @@ Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 class Origin(BaseModel):
     """Where a record came from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     uri: str = Field(min_length=1)
     member: str | None = None
@@ -39,7 +39,7 @@ class Origin(BaseModel):
 class Document(BaseModel):
     """One published document; the same fields as `records.DOCUMENTS`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     id: Annotated[str, Field(min_length=1, max_length=MAX_ID)]
     source: Name | None = None

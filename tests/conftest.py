@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.fs as pafs
@@ -38,6 +39,17 @@ def pytest_configure(config: pytest.Config) -> None:
         kernels.compiled = None
 
 
+@pytest.fixture(scope="module", params=["in C", "in NumPy"])
+def either_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The tests of a module with the kernels and without: everybody gets the same answers."""
+    if request.param == "in C" and kernels.compiled is None:
+        pytest.skip("the kernels were not built: install with a C compiler there to test them")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "in NumPy":
+            patch.setattr(kernels, "compiled", None)
+        yield
+
+
 ROOT = Path(__file__).parent.parent
 SEEDS = ROOT / "seeds"
 
@@ -48,6 +60,22 @@ def shared(variable: str, name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there; set {variable} to a folder that holds this data")
     return folder
+
+
+EmptyFolder = Callable[[], Path]
+
+
+@pytest.fixture(scope="session")
+def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> EmptyFolder:
+    """Gives each example of a property a folder of its own; the one before it goes, since ten thousand fill a disk."""
+    folder = tmp_path_factory.mktemp("examples") / "example"
+
+    def empty() -> Path:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
+
+    return empty
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.dedupe import FINGERPRINTS, find, fingerprints, mark
+from pipeline.dedupe import FINGERPRINTS, Verdicts, find, fingerprints, mark
 from pipeline.dedupe.exact import KEY, repeats
 from pipeline.records import RECORDS
 
@@ -86,6 +86,46 @@ def test_keys_with_one_half_in_common_are_two_keys() -> None:
     repeated, original = repeats([lambda: table, lambda: table], "id_key", np.array([0, 4]), 1 << 20)
     pairs = sorted(zip(repeated.tolist(), original.tolist(), strict=True))
     assert pairs == [(5, 3), (6, 1), (7, 2), (8, 3), (9, 1)]
+
+
+def verdicts(**change: Any) -> Verdicts:
+    """On a shard of six rows: a duplicate, a clash of ids, and a near-duplicate."""
+    values: dict[str, Any] = {
+        "row": np.array([1, 3, 4]),
+        "reason": ["exact", "duplicate-id", "near"],
+        "quarantined": np.array([False, True, False]),
+        "duplicate_of": ["a", "b", "c"],
+        "similarity": np.array([1, 1, 0.5], np.float32),
+    }
+    return Verdicts(**(values | change))
+
+
+def test_the_verdicts_of_a_shard_find_their_rows_in_each_of_its_batches() -> None:
+    """However a shard is cut into batches, its rows are marked alike, and a batch without verdicts stays as it is."""
+    whole = batch_of([(f"{number}", f"text {number}") for number in range(6)])
+    marked = [row for at in range(0, 6, 2) for row in mark(whole.slice(at, 2), at, verdicts()).to_pylist()]
+    assert marked == mark(whole, 0, verdicts()).to_pylist()
+    told = [[row[name] for name in ("outcome", "reason", "detail", "duplicate_of", "similarity")] for row in marked]
+    stays = [None] * 5
+    clash = ["quarantine", "duplicate-id", "an earlier record has the id 'b' and another text", None, None]
+    duplicate, near = ["duplicate", "exact", None, "a", 1.0], ["duplicate", "near", None, "c", 0.5]
+    assert told == [stays, duplicate, stays, clash, near, stays]
+    last = whole.slice(5, 1)
+    assert mark(last, 5, verdicts()) is last
+
+
+def test_other_verdicts_have_another_digest() -> None:
+    """A part is made again when anything that dedupe says of its rows is new, and only then."""
+    changes: list[dict[str, Any]] = [
+        {},
+        {"row": np.array([1, 3, 5])},
+        {"reason": ["exact", "duplicate-id", "exact"]},
+        {"quarantined": np.array([False, True, True])},
+        {"duplicate_of": ["a", "b", "d"]},
+        {"similarity": np.array([1, 1, 0.75], np.float32)},
+    ]
+    assert len({verdicts(**change).digest() for change in changes}) == len(changes)
+    assert verdicts().digest() == verdicts().digest()
 
 
 ROWS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "X ", "y", "z z", "zz"])), max_size=8)

@@ -188,6 +188,24 @@ def test_shuffled_rows_are_all_there_with_equal_keys_together(keys: list[int], p
     assert all(not one & other for one, other in combinations(seen, 2))
 
 
+def test_rows_keep_their_order_and_the_disk_is_given_back_as_they_are_read(tmp_path: Path) -> None:
+    """Partitions are spilled into a hidden folder in the one told, a file each that goes once read; one needs none."""
+    table = np.array([[number % 6, number] for number in range(30)], np.uint64)
+    left = []
+    for part in shuffled([table[:13], table[13:]], 3, 2, tmp_path):
+        assert part[:, 1].tolist() == sorted(part[:, 1].tolist())
+        [spill] = tmp_path.iterdir()
+        assert spill.name.startswith(".shuffle-")
+        left.append(len(list(spill.iterdir())))
+    assert left == [3, 2, 1]
+    assert list(tmp_path.iterdir()) == []
+    [whole] = shuffled([table[:13], table[13:]], 1, 2, tmp_path / "nowhere")
+    assert whole.tolist() == table.tolist()
+    [nothing] = shuffled([], 1, 2)
+    assert nothing.shape == (0, 2)
+    assert list(shuffled([], 3, 2)) == []
+
+
 def write_file(file: Path, texts: dict[str, str]) -> None:
     file.parent.mkdir(exist_ok=True)
     with file.open("w", encoding="utf-8") as lines:

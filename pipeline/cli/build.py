@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from itertools import islice
 from pathlib import Path
 from shlex import quote
 from time import monotonic
@@ -16,8 +18,15 @@ from pipeline.cli.show import echo_json, listed, on_terminal, progress, show_tab
 from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipeline.build import Built
     from pipeline.config import Config
+
+# Inputs of this size are two shards at least.
+MUCH_BYTES = 64 << 20
+# Files of a folder that are looked at to tell so: more would cost what there is to win.
+MUCH_FILES = 1000
 
 
 @main.command()
@@ -56,6 +65,8 @@ def build(
     INPUT is a file, a folder, a glob or a URI: .txt, .jsonl, .csv, .tsv, .parquet, .html, .warc, each also .gz or .zst.
     """
     settings = config_of(config, **options)
+    given = inputs if inputs or retry else default_input()
+    _prepare_workers(settings, given)
     from pipeline.build import build as run_build
 
     _tell_workers(settings)
@@ -66,7 +77,7 @@ def build(
         raise UsageError(msg)
     try:
         with progress() as told:
-            built = run_build(inputs if inputs or retry else default_input(), folder, settings, told, retry=retry)
+            built = run_build(given, folder, settings, told, retry=retry)
     except KeyboardInterrupt:
         msg = "interrupted; the same command goes on where it was"
         raise PipelineError(msg) from None
@@ -86,6 +97,26 @@ def build(
     click.echo(f"corpus: {summary.get('published', built.corpus)}")
     click.echo(f"report: {built.corpus / 'report.html'}")
     click.echo(f"next:   {_next(summary, folder)}")
+
+
+def _prepare_workers(settings: Config, inputs: Iterable[str]) -> None:
+    """Let workers get ready while this process does, where there is work for several."""
+    from pipeline.engine import cores, prepare
+
+    if settings.engine == "local" and (settings.workers or cores()) > 1 and _is_much(inputs):
+        prepare()
+
+
+def _is_much(inputs: Iterable[str]) -> bool:
+    """Whether files and folders hold so much that several workers will share it; of other inputs nobody knows yet."""
+    size = 0
+    with contextlib.suppress(OSError, ValueError):  # whoever reads it says what is wrong with an input
+        for place in map(Path, inputs):
+            for file in islice(place.rglob("*"), MUCH_FILES) if place.is_dir() else [place]:
+                size += file.stat().st_size
+                if size > MUCH_BYTES:
+                    return True
+    return False
 
 
 def _tell_workers(settings: Config) -> None:

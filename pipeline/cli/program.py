@@ -59,6 +59,12 @@ class _Group(click.Group):
     command_class = _Command
     group_class = type  # a subgroup is of this class too
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as the program of this process; who tests a command calls `main` in a process that has other uses."""
+        import pipeline.lean  # noqa: F401 - to import it is what it is for
+
+        return super().__call__(*args, **kwargs)
+
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - what click hands over
     """Print the version, and whether the inner loops are compiled: speed is the only thing that differs."""

@@ -53,9 +53,9 @@ def fingerprints(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         [
             pa.array(rows + first_row),
             ids,
-            pa.array([_key(value.encode()) for value in ids.to_pylist()], KEY),
-            pa.array([bytes.fromhex(value)[:KEY_BYTES] for value in text_sha], KEY),
-            pa.array(_clean_keys(batch.column("text")), KEY),
+            _array([_key(value.encode()) for value in ids.to_pylist()]),
+            _array([bytes.fromhex(value)[:KEY_BYTES] for value in text_sha]),
+            _array(_clean_keys(batch.column("text"))),
         ],
         schema=FINGERPRINTS,
     )
@@ -69,6 +69,10 @@ def open_rows(batch: pa.RecordBatch) -> tuple[NDArray[np.intp], pa.RecordBatch]:
 
 def _key(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:KEY_BYTES]
+
+
+def _array(keys: list[bytes]) -> pa.FixedSizeBinaryArray:
+    return pa.FixedSizeBinaryArray.from_buffers(KEY, len(keys), [None, pa.py_buffer(b"".join(keys))])
 
 
 def _clean_keys(texts: pa.StringArray) -> list[bytes]:

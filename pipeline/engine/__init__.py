@@ -7,7 +7,7 @@ and does the rest; and doing a task twice, at once or one after the other, does 
 
 from __future__ import annotations
 
-from pipeline.engine.local import LocalEngine, cores
+from pipeline.engine.local import LocalEngine, cores, prepare
 from pipeline.engine.step import Engine, Step, blame_by_halves
 
-__all__ = ["Engine", "LocalEngine", "Step", "blame_by_halves", "cores"]
+__all__ = ["Engine", "LocalEngine", "Step", "blame_by_halves", "cores", "prepare"]

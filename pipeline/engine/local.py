@@ -18,6 +18,7 @@ from pipeline.engine.step import outlive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from multiprocessing.context import BaseContext
 
     from pipeline.engine.step import Step
 
@@ -27,8 +28,9 @@ Result = TypeVar("Result")
 # How a worker ends when a task is too much for it: the system kills it, or gives it no memory and it says so.
 _DEATHS: Final = (BrokenProcessPool, MemoryError)
 
-# Modules that every worker needs: the fork server imports them once, and each worker starts with them in place.
-_PRELOAD: Final = ["pipeline.build"]
+# Modules that every worker needs: the fork server imports them once, and each worker starts with them in place. The
+# command line is among them because a worker runs the script it was started from again.
+_PRELOAD: Final = ["pipeline.lean", "pipeline.build", "pipeline.cli"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,15 @@ class LocalEngine:
         return outlive(step, task, partial(_in_own_process, step), _DEATHS)
 
 
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def prepare() -> None:
+    """Start what workers are forked from: it imports what they need while this process imports the same for itself.
+
+    Without it that happens when the first step begins: half a second in which no worker works.
+    """
+    _context()
+
+
+def _context() -> BaseContext:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
@@ -98,6 +107,12 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
         # it too would print where it was. What blocks a signal hands that down to those it starts.
         with _uninterrupted():
             forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    context = _context()
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
             yield pool

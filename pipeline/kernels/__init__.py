@@ -2,7 +2,7 @@
 
 Each kernel stands for one NumPy function elsewhere in the package and gives the very same answer, several times as
 fast: a pass over the bytes instead of a dozen. Kernels take and fill arrays, hold no state, and believe no offset
-before they have checked it. The Python side allocates, the C side loops; nothing is decided here.
+before they have checked it. The Python side allocates what they fill, the C side loops; nothing is decided here.
 """
 
 from __future__ import annotations

@@ -18,16 +18,11 @@ int ranges_within(const int64_t *start, const int64_t *end, Py_ssize_t count, in
     return 1;
 }
 
-int ascends_within(const int64_t *first, Py_ssize_t count, int64_t limit) {
-    int64_t last = 0;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (first[i] < last || first[i] > limit) {
-            PyErr_Format(PyExc_ValueError, "offset %zd is out of order", i);
-            return 0;
-        }
-        last = first[i];
-    }
-    return 1;
+int divides(const int64_t *first, Py_ssize_t parts, int64_t count) {
+    int good = first[0] == 0 && first[parts] == count;
+    for (Py_ssize_t i = 0; i < parts; i++) good &= first[i] <= first[i + 1];
+    if (!good) PyErr_SetString(PyExc_ValueError, "offsets are out of order");
+    return good;
 }
 
 void release(Py_buffer *views, int count) {
@@ -35,9 +30,21 @@ void release(Py_buffer *views, int count) {
 }
 
 static PyMethodDef functions[] = {
-    {"read_words", read_words, METH_VARARGS, "See `pipeline.strip.model.tokens.read_words`."},
-    {"weigh_words", weigh_words, METH_VARARGS, "See `pipeline.strip.model.LineModel.read`."},
+    {"count_words", count_words, METH_VARARGS, "See `pipeline.strip.lines.count_words`."},
+    {"find_candidates", find_candidates, METH_VARARGS, "See `pipeline.strip.rules.candidates.Candidates.find`."},
+    {"hash_lines", hash_lines, METH_VARARGS, "See `pipeline.strip.repetition.line_keys`."},
+    {"holds_any", holds_any, METH_VARARGS, "See `pipeline.strip.ranges.holds_any`."},
+    {"join_ranges", join_ranges, METH_VARARGS, "See `pipeline.strip.ranges.concatenated`."},
+    {"label_lines", label_lines, METH_VARARGS, "See `pipeline.strip.model.LineModel.score`."},
+    {"line_features", line_features, METH_VARARGS, "See `pipeline.strip.model.features.line_features`."},
+    {"plain_lines", plain_lines, METH_VARARGS, "See `pipeline.strip.rules.plain.plain_lines`."},
+    {"read_lines", read_lines, METH_VARARGS, "See `pipeline.strip.model.LineModel.read`."},
+    {"same_bytes", same_bytes, METH_VARARGS, "See `pipeline.strip.ranges.same_bytes`."},
+    {"see_lines", see_lines, METH_VARARGS, "See `pipeline.strip.rules.seen.Seen`."},
     {"sign_texts", sign_texts, METH_VARARGS, "See `pipeline.dedupe.signatures.signatures`."},
+    {"split_lines", split_lines, METH_VARARGS, "See `pipeline.strip.lines.split_lines`."},
+    {"sum_trees", sum_trees, METH_VARARGS, "See `pipeline.strip.model.LineModel.score`."},
+    {"surroundings", surroundings, METH_VARARGS, "See `pipeline.strip.model.neighbours.surroundings`."},
     {NULL, NULL, 0, NULL},
 };
 

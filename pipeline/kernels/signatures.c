@@ -9,12 +9,12 @@ enum { HASH_SHIFT = 11, VALUE_BITS = 44 };
 #define NOTHING (~UINT64_C(0))
 #define LOWER UINT64_C(0x2020202020202020)
 
-static const uint64_t MIX[5] = {UINT64_C(0x9E3779B185EBCA87), UINT64_C(0xC2B2AE3D27D4EB4F), UINT64_C(0x165667B19E3779F9),
+static const uint64_t SPREAD[5] = {UINT64_C(0x9E3779B185EBCA87), UINT64_C(0xC2B2AE3D27D4EB4F), UINT64_C(0x165667B19E3779F9),
                                 UINT64_C(0x85EBCA77C2B2AE63), UINT64_C(0x27D4EB2F165667C5)};
 
 static uint64_t mixed(uint64_t value) {
     value = (value ^ value >> 32) * UINT64_C(0xBF58476D1CE4E5B9);
-    value = (value ^ value >> 29) * MIX[0];
+    value = (value ^ value >> 29) * SPREAD[0];
     return value ^ value >> 32;
 }
 
@@ -28,9 +28,9 @@ static uint64_t eight_within(const uint8_t *place, const uint8_t *stop) {
 
 static uint64_t word_key(const uint8_t *word, const uint8_t *end, const uint8_t *stop) {
     int64_t size = end - word;
-    uint64_t key = ((eight_within(word, stop) | LOWER) & low_bytes(size)) * MIX[1];
-    if (size > 8) key ^= ((eight_within(word + 8, stop) | LOWER) & low_bytes(size - 8)) * MIX[2];
-    if (size > 16) key ^= ((eight_bytes(end - 8) | LOWER) + (uint64_t)size) * MIX[3];
+    uint64_t key = ((eight_within(word, stop) | LOWER) & low_bytes(size)) * SPREAD[1];
+    if (size > 8) key ^= ((eight_within(word + 8, stop) | LOWER) & low_bytes(size - 8)) * SPREAD[2];
+    if (size > 16) key ^= ((eight_bytes(end - 8) | LOWER) + (uint64_t)size) * SPREAD[3];
     return key ^ key >> 32;
 }
 
@@ -78,12 +78,12 @@ static void find_lowest(const uint8_t *place, const uint8_t *stop, uint64_t *low
         recent[SHINGLE - 1] = word_key(begin, place, stop);
         if (++words < SHINGLE) continue;
         uint64_t sum = 0;
-        for (int i = 0; i < SHINGLE; i++) sum += recent[i] * MIX[i];
+        for (int i = 0; i < SHINGLE; i++) sum += recent[i] * SPREAD[i];
         note(lowest, sum);
     }
     if (words > 0 && words < SHINGLE) { /* one shingle of all there are */
         uint64_t sum = 0;
-        for (int64_t i = 0; i < words; i++) sum += recent[SHINGLE - words + i] * MIX[i];
+        for (int64_t i = 0; i < words; i++) sum += recent[SHINGLE - words + i] * SPREAD[i];
         note(lowest, sum);
     }
 }
@@ -104,15 +104,15 @@ static void write_bands(const uint64_t *lowest, uint64_t *out) {
     int upcoming = 2 * COARSE; /* the next range that holds anything, going round; its distance is mixed in */
     for (int i = 2 * COARSE - 1; i >= 0; i--) {
         if (coarse[i % COARSE] != NOTHING) upcoming = i;
-        if (i < COARSE) filled[i] = coarse[upcoming % COARSE] + (uint64_t)(upcoming - i) * MIX[4];
+        if (i < COARSE) filled[i] = coarse[upcoming % COARSE] + (uint64_t)(upcoming - i) * SPREAD[4];
     }
     for (int band = 0; band < BANDS; band++) {
         uint64_t key = 0;
         for (int row = 0; row < ROWS; row++) {
-            key = (key ^ filled[band * ROWS + row]) * MIX[row % 5];
+            key = (key ^ filled[band * ROWS + row]) * SPREAD[row % 5];
             key ^= key >> 31;
         }
-        out[band] = mixed(key + (uint64_t)band * MIX[1]);
+        out[band] = mixed(key + (uint64_t)band * SPREAD[1]);
     }
 }
 
@@ -125,7 +125,7 @@ PyObject *sign_texts(PyObject *module, PyObject *arguments) {
     const int64_t *base = views[1].buf;
     Py_ssize_t texts = views[1].len / 8 - 1;
     int good = texts >= 0 && holds(&views[1], texts + 1, 8, "base") && holds(&views[2], texts * BINS, 1, "sketch") &&
-               holds(&views[3], texts * BANDS, 8, "bands") && ascends_within(base, texts + 1, views[0].len);
+               holds(&views[3], texts * BANDS, 8, "bands") && divides(base, texts, views[0].len);
     for (Py_ssize_t text = 0; good && text < texts; text++) {
         uint64_t lowest[BINS];
         find_lowest(buffer + base[text], buffer + base[text + 1], lowest);

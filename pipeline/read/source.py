@@ -15,8 +15,9 @@ import json
 import os
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,6 +36,9 @@ _WEB: Final = ("trafilatura", "lxml", "justext", "fastwarc")
 
 # A shard is about this much input: enough to make its fixed costs small, little enough to keep every worker busy.
 SHARD_BYTES: Final = 32 << 20
+_HASH_THREADS: Final = 4
+# Of files that are smaller on average, opening and closing is most of the work.
+_LARGE_BYTES: Final = 1 << 20
 # Small files are put together to a quarter of that on average: several smaller shards balance better.
 _GROUP_BYTES: Final = SHARD_BYTES // 4
 # What a file costs beside its bytes, as bytes: opening one takes about as long as reading this many.
@@ -82,7 +86,7 @@ def discover(inputs: Sequence[str], config: Config) -> Discovery:  # noqa: ARG00
         msg = f"nothing to read in {', '.join(inputs)}: no file ends in {names}, or one of these and .gz or .zst"
         raise UsageError(msg)
     cuts: dict[str, tuple[tuple[int, int], ...]] = {}
-    hashed = sorted((_hash(file, cuts) for file in files), key=lambda file: (file.uri, file.sha256))
+    hashed = sorted(_hash_all(files, cuts), key=lambda file: (file.uri, file.sha256))
     skipped: dict[str, int] = {}
     for why in sorted(search.passed_over.values()):
         skipped[why] = skipped.get(why, 0) + 1
@@ -265,6 +269,14 @@ def without_keys(uri: str) -> str:
     """
     parts = urlsplit(uri)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _hash_all(files: Sequence[InputFile], cuts: dict[str, tuple[tuple[int, int], ...]]) -> Iterable[InputFile]:
+    """Each file with its digest; several large ones at once, since hashing lets go of the interpreter lock."""
+    if sum(file.size for file in files) < len(files) * _LARGE_BYTES:
+        return [_hash(file, cuts) for file in files]
+    with ThreadPoolExecutor(_HASH_THREADS) as pool:
+        return list(pool.map(partial(_hash, cuts=cuts), files))
 
 
 def _hash(file: InputFile, cuts: dict[str, tuple[tuple[int, int], ...]]) -> InputFile:

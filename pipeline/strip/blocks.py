@@ -55,12 +55,12 @@ def _follow(lines: Lines, rule: BlockRule, number: int, starts: NDArray[np.int64
     ends = set(by_target.lines(rule.ends).tolist())
     inner = set(by_target.lines(rule.inner).tolist())
     stops = set(by_target.lines(rule.stops).tolist())
+    limits = np.minimum(lines.first[lines.document[starts] + 1], starts + rule.block.max_lines)
     found: list[Found] = []
     behind = -1
-    for start in starts.tolist():
+    for start, limit in zip(starts.tolist(), limits.tolist(), strict=True):
         if start < behind:
             continue
-        limit = min(int(lines.first[lines.document[start] + 1]), start + rule.block.max_lines)
         last = _last_line(lines, rule, start, limit, ends, inner, stops)
         if last - start + 1 >= rule.block.min_lines:
             found.append(Found(start, last, number))
@@ -74,22 +74,23 @@ def _last_line(
     """The last line of a block that begins at `start`; before `start` if there is none."""
     last = start
     for line in range(start + 1, limit):
-        if line in stops or lines.end[line] - lines.start[line] > rule.block.line_max_length:
+        size = int(lines.end[line] - lines.start[line])
+        if line in stops or size > rule.block.line_max_length:
             break
         if rule.block.unquoted and begins_with_quote(lines.text(line)):
             break
         if line in ends:
             return line
-        if line not in inner and not _belongs(lines, rule, line):
+        if line not in inner and not _belongs(lines, rule, line, size):
             break
         last = line
     return last if rule.ends < 0 else start - 1
 
 
-def _belongs(lines: Lines, rule: BlockRule, line: int) -> bool:
-    """Whether a line that no `inner` pattern matches may be inside by its shape."""
+def _belongs(lines: Lines, rule: BlockRule, line: int, size: int) -> bool:
+    """Whether a line of so many bytes that no `inner` pattern matches may be inside by its shape."""
     if rule.inner < 0 and not rule.block.inner_max_length:
         return True  # only `ends`, `stops` and `max_lines` bound the block
-    if lines.end[line] - lines.start[line] > rule.block.inner_max_length:
+    if size > rule.block.inner_max_length:
         return False
     return not rule.block.inner_headline or lines.buffer[lines.end[line] - 1] not in _SENTENCE_END

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_SPAN_SCORE = 0.95
+_SPAN_SCORE: Final = 0.95
+# Kinds of evidence whose words are remembered; 60 MB of articles have 125.
+_MOST_REMEMBERED: Final = 10_000
 
 
 @lru_cache(maxsize=4)
@@ -63,6 +65,8 @@ class Cleaner:
         self.rules = rules
         self.model = model
         self.digest = digest
+        self._target_label = np.array([target.label for target in rules.targets], np.uint8)
+        self._words: dict[int, tuple[str, ...]] = {}  # the evidence of each kind of line
         self._rounds = Rounds(rules, model, THRESHOLDS[strictness])
 
     def strip(self, batch: pa.RecordBatch, templates: NDArray[np.uint64] | None = None) -> pa.RecordBatch:
@@ -78,8 +82,9 @@ class Cleaner:
         texts = _open_texts(batch)
         lines = split_lines(texts)
         known = None if templates is None else repeated(lines, sources_of(batch), templates)
-        judged = self._rounds.judge(lines, batch.column("title").to_pylist(), known)
-        found = fields.find_fields(lines, judged.verdicts, judged.titles)
+        judged = self._rounds.judge(lines, batch.column("title"), known)
+        untitled = np.asarray(batch.column("title").is_null())
+        found = fields.find_fields(lines, judged.verdicts, np.where(untitled, judged.titles, -1))
         spans, evidence = self._spans(lines, judged)
         clean, removed = cut(texts, spans, evidence)
         columns = {
@@ -108,22 +113,23 @@ class Cleaner:
     ) -> NDArray[np.int32]:
         """For each removed line its entry in the table of evidence, int32[lines].
 
-        Lines with the same evidence bits and the same one rule, by far the most, are looked up once for all.
+        Lines with the same evidence bits and the same rules, by far the most, are looked up once for all.
         """
         code = np.zeros(len(lines), np.int32)
-        removed = np.flatnonzero(verdicts.label)
-        target_label = np.array([target.label for target in self.rules.targets], np.uint8)
-        telling = target_label[hits.target] == verdicts.label[hits.line]
-        rules = np.bincount(hits.line[telling], minlength=len(lines))[removed]
-        kind = np.zeros(len(lines), np.int64)
-        kind[hits.line[telling]] = hits.target[telling].astype(np.int64) + 1
-        kind = kind[removed] << 8 | verdicts.evidence[removed]
-        several = rules > 1
-        kind[several] = -1 - removed[several]
+        removed = np.flatnonzero(verdicts.label > 0)
+        telling = self._target_label[hits.target] == verdicts.label[hits.line]
+        rules, rest = _rules_of_lines(len(lines), hits.line[telling], hits.target[telling], len(self._target_label))
+        kind = rules[removed] << 8 | verdicts.evidence[removed]
+        crowded = rest[removed]
+        kind[crowded] = -1 - removed[crowded]
         _, example, member = np.unique(kind, return_index=True, return_inverse=True)
-        entries = [tuple(context.evidence_words(verdicts, hits, self.rules, int(removed[row]))) for row in example]
-        numbers = np.array([table.setdefault(entry, len(table)) for entry in entries], np.int32)
-        code[removed] = numbers[member]
+        numbers = []
+        for line, its_kind in zip(removed[example].tolist(), kind[example].tolist(), strict=True):
+            words = self._words.get(its_kind) or tuple(context.evidence_words(verdicts, hits, self.rules, line))
+            if its_kind >= 0 and len(self._words) < _MOST_REMEMBERED:
+                self._words[its_kind] = words
+            numbers.append(table.setdefault(words, len(table)))
+        code[removed] = np.array(numbers, np.int32)[member]
         return code
 
     def _part_spans(self, lines: Lines, verdicts: context.Verdicts, table: dict[tuple[str, ...], int]) -> Spans:
@@ -143,6 +149,35 @@ class Cleaner:
             np.array(codes, np.int32)[chosen],
             np.full(len(chosen), _SPAN_SCORE, np.float32),
         )
+
+
+def _rules_of_lines(
+    lines: int, line: NDArray[np.int64], target: NDArray[np.int32], targets: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The rules that hit each line as one number, 0 for none.
+
+    Args:
+        lines: how many lines there are.
+        line: int64[hits], ascending.
+        target: int32[hits], the rules.
+        targets: how many rules there are.
+
+    Returns:
+        int64[lines]; bool[lines], those with more rules than fit into their numbers.
+    """
+    rules, crowded = np.zeros(lines, np.int64), np.zeros(lines, np.bool_)
+    place = np.arange(len(line)) - np.searchsorted(line, line)
+    width = targets.bit_length()  # of a rule's number, counted from 1
+    most = _KIND_BITS // width
+    for turn in range(min(most, int(place.max(initial=-1)) + 1)):
+        turns = place == turn
+        rules[line[turns]] = rules[line[turns]] << width | target[turns] + 1
+    crowded[line[place >= most]] = True
+    return rules, crowded
+
+
+# What is left of 64 bits beside the sign and the bits of evidence.
+_KIND_BITS: Final = 64 - 1 - 8
 
 
 def sources_of(batch: pa.RecordBatch) -> NDArray[np.uint64]:

@@ -6,7 +6,7 @@ The verdict of a line alone comes first and is kept beside the final one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -39,25 +39,28 @@ _WEAK_LENGTH: Final = 80
 _WEAK_TAIL_RUN: Final = 2
 
 
-def _codes(*names: str) -> tuple[int, ...]:
-    return tuple(LABELS.index(name) for name in names)
+def _among(*names: str) -> NDArray[np.bool_]:
+    """Which labels are among some, bool[labels]."""
+    return np.isin(LABELS, names)
 
 
 # Labels that stand together on a page: which weak labels are vouched for by which. An appeal for money is prose, so its
 # cues are believed beside another appeal only.
-_ASKING: Final = _codes("newsletter", "subscription", "consent", "app_promo", "event_promo")
+_ASKING: Final = ("newsletter", "subscription", "consent", "app_promo", "event_promo")
+_ABOUT_US: Final = ("share", "comments", "author_bio", "contact")
 _FAMILIES: Final = (
-    (_codes("donation"), _codes("donation")),
-    (_ASKING, (*_ASKING, *_codes("donation"))),
-    (_codes("related", "navigation"), _codes("related", "navigation")),
-    (_codes("share", "comments", "author_bio", "contact"), _codes("share", "comments", "author_bio", "contact")),
+    (_among("donation"), _among("donation")),
+    (_among(*_ASKING), _among(*_ASKING, "donation")),
+    (_among("related", "navigation"), _among("related", "navigation")),
+    (_among(*_ABOUT_US), _among(*_ABOUT_US)),
 )
 
-# The longest line taken for one between two parts of a request.
+# Labels of requests, and the longest line taken for one between two parts of them.
+_REQUESTS: Final = _among(*_ASKING, "donation")
 _GAP_LENGTH: Final = 100
 
 # Labels that speak to the reader in somebody's name, and the longest line taken for that name.
-_ASKS: Final = _codes("newsletter", "donation", "subscription")
+_ASKS: Final = _among("newsletter", "donation", "subscription")
 _NAME_LENGTH: Final = 40
 _NAME_REACH: Final = 4
 
@@ -96,20 +99,20 @@ class Verdicts:
 
 def decide(lines: Lines, hits: Hits, rules: Rules) -> Verdicts:
     """Verdicts on all lines of a batch."""
-    count = len(lines)
     tables = _TargetTables(rules)
-    alone = _lowest_label(count, hits, tables.label, tables.strong)
-    label = alone.copy()
-    evidence = np.where(alone > 0, BY_RULE, 0).astype(np.uint8)
-    score = np.where(alone > 0, _STRONG_SCORE, 0).astype(np.float32)
+    alone = _lowest_label(lines, hits, tables.label, tables.strong)
+    label, ruled = alone.copy(), np.flatnonzero(alone > 0)
+    evidence, score = np.zeros(len(lines), np.uint8), np.zeros(len(lines), np.float32)
+    evidence[ruled], score[ruled] = BY_RULE, _STRONG_SCORE
     _apply_blocks(lines, hits, rules, label, evidence, score)
-    weak = _lowest_label(count, hits, tables.label, tables.weak)
+    weak = _lowest_label(lines, hits, tables.label, tables.weak)
     _apply_weak(lines, weak, label, evidence, score)
     _apply_gaps(lines, label, evidence, score)
     _apply_names(lines, label, evidence, score)
     heavy = over_budget(lines, label)
-    label[heavy[lines.document]] = 0
-    spans = tables.span[hits.target] & (label[hits.line] == 0) & ~heavy[lines.document[hits.line]]
+    spare(lines, label, heavy)
+    spans = np.flatnonzero(tables.span[hits.target])
+    spans = spans[(label[hits.line[spans]] == 0) & ~heavy[lines.document[hits.line[spans]]]]
     parts = (hits.line[spans], hits.start[spans], hits.end[spans], hits.target[spans])
     return Verdicts(label, alone, evidence, score, *parts, heavy, weak)
 
@@ -136,12 +139,14 @@ class _TargetTables:
         self.span = np.array([target.span and target.strong for target in targets], np.bool_)
 
 
-def _lowest_label(count: int, hits: Hits, label: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _lowest_label(lines: Lines, hits: Hits, label: NDArray[np.uint8], chosen: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """For each line the first label, in the order of `LABELS`, among the chosen targets that hit it; 0 for none."""
-    result = np.full(count, 255, np.uint8)
-    picked = chosen[hits.target]
-    np.minimum.at(result, hits.line[picked], label[hits.target[picked]])
-    result[result == 255] = 0
+    result = np.zeros(len(lines), np.uint8)
+    picked = np.flatnonzero(chosen[hits.target])
+    if len(picked):
+        line = hits.line[picked]
+        opens = np.flatnonzero(np.diff(line, prepend=-1))
+        result[line[opens]] = np.minimum.reduceat(label[hits.target[picked]], opens)
     return result
 
 
@@ -169,50 +174,56 @@ def _apply_weak(
     score: NDArray[np.float32],
 ) -> None:
     """Weak hits go with a neighbour of their family that goes, or in a run of short lines of their own."""
+    suspects = np.flatnonzero(weak > 0)
     for doubted, trusted in _FAMILIES:
-        doubtful = np.isin(weak, doubted) & (label == 0)
-        if doubtful.any():
-            chosen = doubtful & _in_supported_run(lines, doubtful, np.isin(label, trusted))
+        doubtful = suspects[doubted[weak[suspects]] & (label[suspects] == 0)]
+        if len(doubtful):
+            chosen = _in_supported_run(lines, doubtful, _labelled(label, trusted))
             label[chosen] = weak[chosen]
             evidence[chosen] |= BY_RULE | BY_CONTEXT
             score[chosen] = _WEAK_SCORE
 
 
-def _in_supported_run(lines: Lines, doubtful: NDArray[np.bool_], sure: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The lines of every run of doubtful and sure lines that holds a sure one or is long enough by itself."""
-    owner = np.where(doubtful | sure, lines.document + 1, 0)
-    edges = np.flatnonzero(np.diff(owner, prepend=0, append=0))
-    starts, ends = edges[:-1], edges[1:]
-    runs = owner[starts] > 0
-    starts, ends = starts[runs], ends[runs]
-    supported = np.logical_or.reduceat(sure, starts)  # what lies between two runs is not sure
-    longest = np.maximum.reduceat(np.where(doubtful, lines.end - lines.start, 0), starts)
-    size = ends - starts
-    at_tail = ends == lines.first[lines.document[starts] + 1]
+def _labelled(label: NDArray[np.uint8], wanted: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The lines with one of the wanted labels: few lines have any."""
+    some = np.flatnonzero(label > 0)
+    return some[wanted[label[some]]]
+
+
+def _in_supported_run(lines: Lines, doubtful: NDArray[np.intp], sure: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The doubtful lines in runs of doubtful and sure lines that hold a sure one or are long enough by themselves."""
+    member = np.concatenate([doubtful, sure])
+    order = np.argsort(member)
+    member, is_sure = member[order], order >= len(doubtful)
+    document = lines.document[member]
+    starts = np.flatnonzero((np.diff(member, prepend=-2) != 1) | (np.diff(document, prepend=-1) != 0))
+    size = np.diff(starts, append=len(member))
+    supported = np.logical_or.reduceat(is_sure, starts)
+    length = lines.end[member] - lines.start[member]
+    longest = np.maximum.reduceat(np.where(is_sure, 0, length), starts)
+    at_tail = member[starts + size - 1] + 1 == lines.first[document[starts] + 1]
     alone = (longest <= _WEAK_LENGTH) & ((size >= _WEAK_RUN) | (at_tail & (size >= _WEAK_TAIL_RUN)))
-    member = np.zeros(len(owner) + 1, np.int64)
-    goes = supported | alone
-    np.add.at(member, starts[goes], 1)
-    np.add.at(member, ends[goes], -1)
-    return np.cumsum(member[:-1]) > 0
+    return member[np.repeat(supported | alone, size) & ~is_sure]
 
 
 def _apply_gaps(
     lines: Lines, label: NDArray[np.uint8], evidence: NDArray[np.uint8], score: NDArray[np.float32]
 ) -> None:
     """One or two short lines between two parts of a request belong to it: the names in a list of newsletters."""
-    asks = np.isin(label, (*_ASKING, *_codes("donation")))
-    short = (label == 0) & (lines.end - lines.start <= _GAP_LENGTH)
+    asking = _labelled(label, _REQUESTS)
+    asks = np.zeros(len(label), np.bool_)
+    asks[asking] = True
+    kept = label == 0
     for size in (1, 2):
-        first = np.arange(1, len(label) - size)
-        fits = asks[first - 1] & asks[first + size] & (lines.document[first - 1] == lines.document[first + size])
-        for step in range(size):
-            fits &= short[first + step]
-        for step in range(size):
-            place = first[fits] + step
-            label[place] = label[first[fits] - 1]
-            evidence[place] |= BY_CONTEXT
-            score[place] = _WEAK_SCORE
+        before = asking[asking + size + 1 < len(label)]
+        before = before[asks[before + size + 1] & (lines.document[before] == lines.document[before + size + 1])]
+        for step in range(1, size + 1):
+            between = before + step
+            before = before[kept[between] & (lines.end[between] - lines.start[between] <= _GAP_LENGTH)]
+        for step in range(1, size + 1):
+            label[before + step] = label[before]
+            evidence[before + step] |= BY_CONTEXT
+            score[before + step] = _WEAK_SCORE
 
 
 def _apply_names(
@@ -222,38 +233,38 @@ def _apply_names(
 
     Not at the very head of a document, where the title stands.
     """
-    length = lines.end - lines.start
-    asks = np.isin(label, _ASKS)
-    place = np.arange(len(label)) - lines.first[lines.document]
-    short = np.flatnonzero((label == 0) & (length <= _NAME_LENGTH) & (place > 0))
-    for line in short[_beside(lines, asks, short)].tolist():
+    asking = _labelled(label, _ASKS)
+    asks = np.zeros(len(label), np.bool_)
+    asks[asking] = True
+    short = _short_beside(lines, label, asking)
+    document = lines.document[short]
+    bounds = lines.first[document].tolist(), lines.first[document + 1].tolist()
+    said = asks.tobytes()  # read byte by byte, many times faster than an array
+    for line, low, high in zip(short.tolist(), *bounds, strict=True):
         name = lines.text(line).lower()
-        if any(name in lines.text(other).lower() for other in _ask_lines_near(lines, asks, line)):
-            neighbour = line + 1 if line + 1 < len(label) and asks[line + 1] else line - 1
-            label[line] = label[neighbour]
+        if any(name in lines.text(other).lower() for other in _ask_lines_near(said, line, low, high)):
+            label[line] = label[line + 1 if line + 1 < len(label) and said[line + 1] else line - 1]
             evidence[line] |= BY_CONTEXT
             score[line] = _WEAK_SCORE
 
 
-def _beside(lines: Lines, chosen: NDArray[np.bool_], line: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Whether the line before or after, in the same document, is chosen."""
-    last = len(lines) - 1
-    before, after = np.maximum(line - 1, 0), np.minimum(line + 1, last)
-    same_before = (lines.document[before] == lines.document[line]) & (before < line)
-    same_after = (lines.document[after] == lines.document[line]) & (after > line)
-    return (same_before & chosen[before]) | (same_after & chosen[after])
+def _short_beside(lines: Lines, label: NDArray[np.uint8], asking: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The short kept lines before or after lines of an appeal, not at the head of a document."""
+    beside = np.zeros(len(label) + 2, np.bool_)
+    beside[asking] = beside[asking + 2] = True
+    line = np.flatnonzero(beside[1:-1] & (label == 0))
+    short = lines.end[line] - lines.start[line] <= _NAME_LENGTH
+    return line[short & (line > lines.first[lines.document[line]])]
 
 
-def _ask_lines_near(lines: Lines, asks: NDArray[np.bool_], line: int) -> list[int]:
-    """Up to four lines of the appeal above and below a line."""
+def _ask_lines_near(asks: bytes, line: int, low: int, high: int) -> list[int]:
+    """Up to four lines of the appeal above and below a line, within its document, which is lines `low` to `high`."""
     near = []
-    for step in (1, -1):
-        other = line + step
-        while 0 <= other < len(asks) and asks[other] and lines.document[other] == lines.document[line]:
-            near.append(other)
-            other += step
-            if abs(other - line) > _NAME_REACH:
+    for step, stop in ((1, min(high, line + _NAME_REACH + 1)), (-1, max(low, line - _NAME_REACH) - 1)):
+        for other in range(line + step, stop, step):
+            if not asks[other]:
                 break
+            near.append(other)
     return near
 
 
@@ -264,12 +275,23 @@ def over_budget(lines: Lines, label: NDArray[np.uint8]) -> NDArray[np.bool_]:
         bool[documents]; a document that loses nothing is never over budget.
     """
     documents = len(lines.first) - 1
-    length = (lines.end - lines.start).astype(np.float64)
-    goes = label > 0
-    whole = np.bincount(lines.document, length, documents)
-    left = np.bincount(lines.document, length * ~goes, documents)
-    long = length >= _LONG_LINE
-    long_lines = np.bincount(lines.document, long, documents)
-    long_left = np.bincount(lines.document, long & ~goes, documents)
-    loses = left < whole
-    return loses & ((left < whole * _LEAST_LEFT) | ((long_lines > 0) & (long_left == 0)))
+    length = lines.end - lines.start
+    goes = np.flatnonzero(label > 0)
+    owner, size = lines.document[goes], length[goes]
+    lost = np.bincount(owner, size, documents)
+    long_lost = np.bincount(owner[size >= _LONG_LINE], minlength=documents)
+    whole, long = _by_document(lines, length), _by_document(lines, length >= _LONG_LINE)
+    return (lost > 0) & ((whole - lost < whole * _LEAST_LEFT) | ((long > 0) & (long == long_lost)))
+
+
+def _by_document(lines: Lines, values: NDArray[Any]) -> NDArray[np.int64]:
+    """The sum of some values of the lines of each document, int64[documents]."""
+    total = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=total[1:])
+    return np.diff(total[lines.first])
+
+
+def spare(lines: Lines, label: NDArray[np.uint8], heavy: NDArray[np.bool_]) -> None:
+    """Take the labels, in place, off the lines of documents over budget: rarely there are any."""
+    if heavy.any():
+        label[np.repeat(heavy, np.diff(lines.first))] = 0

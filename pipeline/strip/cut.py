@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipeline.records import LABELS, SPAN
 from pipeline.strip.lines import string_buffer
+from pipeline.strip.ranges import concatenated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def line_spans(
     Between two kept lines the larger of the two gaps around a removed run stays, so paragraphs stay apart as they were
     and no hole is left; a text that ended without a line break still does.
     """
-    removed = np.flatnonzero(label)
+    removed = np.flatnonzero(label > 0)
     start, end = _with_gaps(lines, removed)
     return Spans(lines.document[removed], start, end, label[removed], evidence[removed], score[removed])
 
@@ -179,7 +180,7 @@ def _clean_texts(
     # Kept pieces: from a text's start or a span's end to the next span's start or the text's end.
     low = np.sort(np.concatenate([base[:-1], spans.end]), kind="stable")
     high = np.sort(np.concatenate([spans.start, base[1:]]), kind="stable")
-    kept = _concatenate(buffer, low, high)
+    kept = concatenated(buffer, low, high)
     lost = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.bincount(spans.document, spans.end - spans.start, len(texts)).astype(np.int64), out=lost[1:])
     return _strings(kept, base - lost, texts)
@@ -221,20 +222,13 @@ def rebuild(clean: pa.StringArray, removed: pa.ListArray) -> pa.StringArray:
     spots = position[after_span] - 1
     pieces_low[spots] = cut_base[:-1] + len(buffer)
     pieces_high[spots] = cut_base[1:] + len(buffer)
-    return _strings(_concatenate(source, pieces_low, pieces_high), base + grown, clean)
-
-
-def _concatenate(buffer: NDArray[np.uint8], low: NDArray[np.int64], high: NDArray[np.int64]) -> pa.Buffer:
-    """The bytes of many ranges, one after the other, copied by Arrow range by range."""
-    view = pa.LargeListViewArray.from_arrays(pa.array(low), pa.array(high - low), pa.array(buffer))
-    flat = view.flatten()  # a slice of `buffer` itself where the ranges happen to touch
-    return flat.buffers()[1].slice(flat.offset, len(flat))
+    return _strings(concatenated(source, pieces_low, pieces_high), base + grown, clean)
 
 
 def _gather(buffer: NDArray[np.uint8], low: NDArray[np.int64], high: NDArray[np.int64]) -> pa.StringArray:
     offsets = np.zeros(len(low) + 1, np.int32)
     np.cumsum(high - low, out=offsets[1:])
-    return pa.StringArray.from_buffers(len(low), pa.py_buffer(offsets), _concatenate(buffer, low, high))
+    return pa.StringArray.from_buffers(len(low), pa.py_buffer(offsets), concatenated(buffer, low, high))
 
 
 def _strings(data: pa.Buffer, offsets: NDArray[np.int64], like: pa.StringArray) -> pa.StringArray:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pipeline.records import LABELS
-from pipeline.strip.context import BY_CONTEXT, BY_MODEL, BY_REPETITION, Verdicts, over_budget
+from pipeline.strip.context import BY_CONTEXT, BY_MODEL, BY_REPETITION, Verdicts, over_budget, spare
+from pipeline.strip.ranges import holds_any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,6 +77,7 @@ _OTHER: Final = LABELS.index("other")
 _TITLE: Final = LABELS.index("title")
 
 # A post quoted in full in the article: its text, then who wrote it and when.
+_AT_SIGN: Final = np.arange(256) == ord("@")
 _POST: Final = re.compile(rb"\xe2\x80\x94 ?[^\n]{1,80}\(@\w{1,20}\)")
 
 
@@ -98,32 +100,38 @@ def judge(
         repeated: bool[lines], template lines of the line's source; None when nothing was counted.
     """
     ruled = verdicts.label > 0
-    again = np.zeros(len(lines), dtype=bool) if repeated is None else repeated
-    score = scores.score + np.where(again, np.float32(_REPEATED), np.float32(0))
+    score = scores.score.copy()
+    if repeated is not None:
+        score[repeated] += np.float32(_REPEATED)
     score -= _handicap(lines, ruled, verdicts.weak > 0)
-    sure = np.bincount(lines.document, ruled | (score >= threshold + _LONE_SURE), len(lines.first) - 1) > 0
-    score -= np.where(sure[lines.document], np.float32(0), np.float32(_LONE))
-    page = _pages(lines, ruled | (score >= threshold))[lines.document]
+    count = np.diff(lines.first)
+    sure = _documents(lines, ruled | (score >= threshold + _LONE_SURE))
+    score -= np.repeat(np.where(sure, np.float32(0), np.float32(_LONE)), count)
+    page = _pages(lines, ruled | (score >= threshold))
     bound = np.where(page, np.float32(threshold - _PAGE_EASE), np.float32(threshold))
-    goes = score >= bound
-    follows = score >= bound - np.where(page, np.float32(_PAGE_FOLLOWS), np.float32(_FOLLOWS))
-    followers = follows & ~(ruled | goes) & _between_removed(lines, ruled | goes)
-    followers &= lines.end - lines.start <= np.where(_ends_like_sentence(lines), _FOLLOWER_SENTENCE, _FOLLOWER_LENGTH)
-    added = (goes | followers) & ~ruled
-    added &= ~_doubtful_lists(lines, ruled, added, score - bound)
-    added &= ~_speakers(lines, ruled | added, scores)
-    added[_posts(lines, added)] = False
-    added[titles] = False
-    return _with_added(lines, verdicts, scores, added, followers, again)
+    follow_bound = bound - np.where(page, np.float32(_PAGE_FOLLOWS), np.float32(_FOLLOWS))
+    gone = ruled | (score >= np.repeat(bound, count))
+    followers = _followers(lines, gone, score >= np.repeat(follow_bound, count))
+    added = np.flatnonzero(gone & ~ruled)
+    added = np.sort(np.concatenate([added, followers]), kind="stable")
+    added = added[~_doubtful_lists(lines, ruled, added, score[added] - bound[lines.document[added]])]
+    goes = ruled.copy()
+    goes[added] = True
+    goes[_speakers(lines, goes, scores)] = False
+    goes[added[_posts(lines, added)]] = False
+    goes[titles] = False
+    return _with_added(lines, verdicts, scores, added[goes[added]], followers, repeated)
 
 
 def _handicap(lines: Lines, ruled: NDArray[np.bool_], weak: NDArray[np.bool_]) -> NDArray[np.float32]:
     """How much more than the threshold each line needs, float32[lines]."""
-    needs = np.where(weak, np.float32(_WEAK_RULE), np.float32(0))
+    needs = np.zeros(len(ruled), np.float32)
+    needs[weak] = _WEAK_RULE
     beside = np.zeros(len(ruled), dtype=bool)
-    beside[1:] |= ruled[:-1] & (lines.document[1:] == lines.document[:-1])
-    beside[:-1] |= ruled[1:] & (lines.document[1:] == lines.document[:-1])
-    needs += np.where(beside, np.float32(_BESIDE_RULED), np.float32(0))
+    together = lines.document[1:] == lines.document[:-1]
+    beside[1:] |= ruled[:-1] & together
+    beside[:-1] |= ruled[1:] & together
+    needs[beside] += np.float32(_BESIDE_RULED)
     first = lines.first[:-1][np.diff(lines.first) > 0]
     needs[first] += np.where(_like_headlines(lines, first), np.float32(_HEADLINE), np.float32(_FIRST_LINE))
     return needs
@@ -131,51 +139,61 @@ def _handicap(lines: Lines, ruled: NDArray[np.bool_], weak: NDArray[np.bool_]) -
 
 def _like_headlines(lines: Lines, first: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether some lines are long enough for a headline and hold no digit or bar, bool[len(first)]."""
-    if not len(first):
-        return np.zeros(0, np.bool_)
-    size = lines.end[first] - lines.start[first]
-    read = np.minimum(size, _HEADLINE_READ)
-    opens = np.cumsum(read) - read
-    place = np.repeat(lines.start[first] - opens, read) + np.arange(int(read.sum()))
-    return (size >= _HEADLINE_LENGTH) & ~np.logical_or.reduceat(_DIGITS_AND_BAR[lines.buffer[place]], opens)
+    start, end = lines.start[first], lines.end[first]
+    long = end - start >= _HEADLINE_LENGTH
+    return long & ~holds_any(lines.buffer, start, np.minimum(end, start + _HEADLINE_READ), _DIGITS_AND_BAR)
 
 
-def _ends_like_sentence(lines: Lines) -> NDArray[np.bool_]:
-    """Whether each line ends with a full stop, a quotation mark or the like, bool[lines]."""
-    return np.isin(lines.buffer[np.maximum(lines.end - 1, 0)], _SENTENCE_ENDS) if len(lines) else np.zeros(0, np.bool_)
+def _documents(lines: Lines, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which documents have a chosen line, bool[documents]."""
+    found = np.zeros(len(lines.first) - 1, np.bool_)
+    found[lines.document[chosen]] = True
+    return found
+
+
+def _count(lines: Lines, line: NDArray[np.intp]) -> NDArray[np.intp]:
+    """How many of some lines each document has, int64[documents]."""
+    return np.bincount(lines.document[line], minlength=len(lines.first) - 1)
+
+
+def _followers(lines: Lines, gone: NDArray[np.bool_], follows: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The lines that stay by themselves and go because both their neighbours do."""
+    line = np.flatnonzero(follows & ~gone & _between_removed(lines, gone))
+    sentence = np.isin(lines.buffer[lines.end[line] - 1], _SENTENCE_ENDS)
+    return line[lines.end[line] - lines.start[line] <= np.where(sentence, _FOLLOWER_SENTENCE, _FOLLOWER_LENGTH)]
 
 
 def _doubtful_lists(
-    lines: Lines, ruled: NDArray[np.bool_], added: NDArray[np.bool_], margin: NDArray[np.float32]
+    lines: Lines, ruled: NDArray[np.bool_], added: NDArray[np.intp], margin: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Lines that stay because the model would take many such lines of a document of which little goes for sure."""
+    """Which lines to be added stay as the model would take many of a document of which little goes for sure."""
     count = np.diff(lines.first)
-    sure = np.bincount(lines.document, ruled | (added & (margin >= _SURE)), len(count))
-    stays = np.zeros(len(lines), dtype=bool)
+    document = lines.document[added]
+    sure = _count(lines, np.flatnonzero(ruled)) + np.bincount(document[margin >= _SURE], minlength=len(count))
+    stays = np.zeros(len(added), dtype=bool)
     for most, lines_are_many, share_is_much in _LISTS:
-        doubtful = added & ~stays & (margin < most)
-        many = np.bincount(lines.document, doubtful, len(count)) > np.maximum(lines_are_many, share_is_much * count)
-        stays |= doubtful & (many & (sure < _SURE_SHARE * count))[lines.document]
+        doubtful = ~stays & (margin < most)
+        many = np.bincount(document[doubtful], minlength=len(count)) > np.maximum(lines_are_many, share_is_much * count)
+        stays |= doubtful & (many & (sure < _SURE_SHARE * count))[document]
     return stays
 
 
-def _speakers(lines: Lines, goes: NDArray[np.bool_], scores: Scores) -> NDArray[np.bool_]:
+def _speakers(lines: Lines, goes: NDArray[np.bool_], scores: Scores) -> NDArray[np.intp]:
     """Lines that come back in their document, each time before another line that stays."""
     often = scores.copies >= _SPEAKER_COPIES
-    next_stays = np.zeros(len(goes), dtype=bool)
-    next_stays[:-1] = ~goes[1:] & ~often[1:] & (lines.document[1:] == lines.document[:-1])
-    return often & next_stays & (scores.score < _SPEAKER_SCORE)
+    line = np.flatnonzero(often[:-1] & ~often[1:] & ~goes[1:])
+    return line[(lines.document[line + 1] == lines.document[line]) & (scores.score[line] < _SPEAKER_SCORE)]
 
 
 def _pages(lines: Lines, goes: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which documents are text of whole pages, bool[documents]."""
     count = np.diff(lines.first)
-    place = np.arange(len(lines)) - lines.first[lines.document]
-    head = place < _PAGE_HEAD
-    gone = np.bincount(lines.document, goes, len(count))
-    gone_head = np.bincount(lines.document, goes & head, len(count))
-    heads = np.minimum(count, _PAGE_HEAD)
-    return (count >= _PAGE_LINES) & (gone > _PAGE_SHARE * count) & (gone_head >= _PAGE_HEAD_SHARE * heads)
+    pages = count >= _PAGE_LINES
+    if pages.any():
+        line = np.flatnonzero(goes)
+        head = line[line - lines.first[lines.document[line]] < _PAGE_HEAD]
+        pages &= (_count(lines, line) > _PAGE_SHARE * count) & (_count(lines, head) >= _PAGE_HEAD_SHARE * _PAGE_HEAD)
+    return pages
 
 
 def _between_removed(lines: Lines, goes: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -189,34 +207,32 @@ def _between_removed(lines: Lines, goes: NDArray[np.bool_]) -> NDArray[np.bool_]
     return before & after
 
 
-def _posts(lines: Lines, added: NDArray[np.bool_]) -> list[int]:
-    """The lines to be added that are embedded posts; only lines with an at sign are looked at."""
-    signs = np.flatnonzero(lines.buffer == ord("@"))
-    owner = np.unique(np.searchsorted(lines.begin, signs, side="right") - 1) if len(lines) else signs
-    suspects = owner[(owner >= 0) & added[owner]] if len(owner) else owner
-    return [line for line in suspects.tolist() if _POST.search(lines.text(line))]
+def _posts(lines: Lines, added: NDArray[np.intp]) -> list[int]:
+    """Which of the lines to be added, by place, are embedded posts; only lines with an at sign are looked at."""
+    suspects = np.flatnonzero(holds_any(lines.buffer, lines.start[added], lines.end[added], _AT_SIGN))
+    return [place for place in suspects.tolist() if _POST.search(lines.text(added[place]))]
 
 
 def _with_added(
     lines: Lines,
     verdicts: Verdicts,
     scores: Scores,
-    added: NDArray[np.bool_],
-    followers: NDArray[np.bool_],
-    repeated: NDArray[np.bool_],
+    added: NDArray[np.intp],
+    followers: NDArray[np.intp],
+    repeated: NDArray[np.bool_] | None,
 ) -> Verdicts:
     """The verdicts with the added lines in, within the budget of each document."""
-    label = verdicts.label.copy()
-    told = scores.label(np.flatnonzero(added))
+    label, evidence, score = verdicts.label.copy(), verdicts.evidence.copy(), verdicts.score.copy()
+    told = scores.label(added)
     # Which line is the title is not for the model to say: it would be gone from the text and in no column.
     label[added] = np.where(told != _TITLE, told, _OTHER)
-    evidence = verdicts.evidence.copy()
     evidence[added] |= BY_MODEL
-    evidence[added & followers] |= BY_CONTEXT
-    evidence[(label > 0) & repeated] |= BY_REPETITION
+    evidence[np.intersect1d(added, followers, assume_unique=True)] |= BY_CONTEXT
+    if repeated is not None:
+        evidence[(label > 0) & repeated] |= BY_REPETITION
+    score[added] = _probability(scores.score[added])
     heavy = verdicts.heavy | over_budget(lines, label)
-    label[heavy[lines.document]] = 0
-    score = np.where(added, _probability(scores.score), verdicts.score).astype(np.float32)
+    spare(lines, label, heavy)
     spans = (label[verdicts.span_line] == 0) & ~heavy[lines.document[verdicts.span_line]]
     return replace(
         verdicts,

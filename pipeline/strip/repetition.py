@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pyarrow as pa
 
+from pipeline import kernels
 from pipeline.shuffle import shuffled
 
 if TYPE_CHECKING:
@@ -169,13 +170,24 @@ def _articles(lines: Lines) -> NDArray[np.uint64]:
 def _hash(
     lines: Lines, chosen: NDArray[np.intp], seed: NDArray[np.uint64], most: int = MAX_BYTES
 ) -> NDArray[np.uint64]:
-    """A 64-bit hash of the first `most` bytes of each chosen line, eight bytes at a time over all lines at once."""
-    padded = np.concatenate([lines.buffer, np.zeros(_STEP, np.uint8)])
+    """A 64-bit hash of the first `most` bytes of each chosen line."""
+    start, end = lines.start[chosen], lines.end[chosen]
+    if kernels.compiled is None:
+        return _hash_ranges(lines.buffer, start, np.minimum(end - start, most), seed, most)
+    result = np.empty(len(chosen), np.uint64)
+    kernels.compiled.hash_lines(lines.buffer, start, end, seed, most, result)
+    return result
+
+
+def _hash_ranges(
+    buffer: NDArray[np.uint8], start: NDArray[np.int64], length: NDArray[np.int64], seed: NDArray[np.uint64], most: int
+) -> NDArray[np.uint64]:
+    """The same of ranges of up to `most` bytes, eight bytes at a time over all of them at once."""
+    padded = np.concatenate([buffer, np.zeros(_STEP, np.uint8)])
     words = np.ndarray((len(padded) - _STEP + 1,), "<u8", padded, strides=(1,))
-    length = np.minimum(lines.end[chosen] - lines.start[chosen], most)
-    # The longest first: the lines that have bytes at an offset are then the first so many, and no index is needed.
+    # The longest first: those that have bytes at an offset are then the first so many, and no index is needed.
     order = np.argsort((most - length).astype(np.uint16), kind="stable")
-    start, length = lines.start[chosen][order], length[order]
+    start, length = start[order], length[order]
     longer = np.searchsorted(
         -length, -np.arange(most + _STEP + 1), side="left"
     )  # how many have more bytes than so many

@@ -97,5 +97,5 @@ def _by_value(values: pa.StringArray) -> Counter[str]:
 
 def _bytes_by_label(removed: pa.RecordBatch) -> Counter[str]:
     sizes = pa.table({"label": removed["label"], "bytes": pc.binary_length(removed["text"])})
-    summed = sizes.group_by("label").aggregate([("bytes", "sum")]).to_pydict()
+    summed = sizes.group_by("label", use_threads=False).aggregate([("bytes", "sum")]).to_pydict()
     return Counter(dict(zip(summed["label"], summed["bytes_sum"], strict=True)))

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.write.groups import Group, Groups
-from pipeline.write.samples import SAMPLES, Pools, choose
+from pipeline.write.samples import SAMPLES, Pools, choose, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,6 +39,8 @@ REMEMBERED: Final = 20_000
 PART_LINES: Final = 4_000
 # Documents are counted in steps that do not depend on how they are batched, since forgetting comes between steps.
 _STEP: Final = 10_000
+# Who shows documents stops where a page is full: those behind it are not unpacked.
+_SHOWN_AT_ONCE: Final = 32
 
 _QUARANTINE_COLUMNS: Final = ("id", "source", "reason", "detail", "origin")
 
@@ -110,9 +112,11 @@ class Facts:
             "removed_bytes": np.bincount(np.asarray(pc.list_parent_indices(removed)), size, documents.num_rows),
         }
         self._count(documents, figures)
-        self._take(*choose(documents, removed))
+        self._take(choose(documents, removed), lambda rows: samples(documents, removed, rows))
 
     def _count(self, rows: pa.RecordBatch, figures: dict[str, NDArray[Any]]) -> None:
+        if not rows.num_rows:
+            return
         for column, groups in self.groups.items():
             groups.add(rows[column], figures)
 
@@ -128,10 +132,13 @@ class Facts:
             if len(shown) < EACH_REASON:
                 shown.append(row)
 
-    def _take(self, samples: pa.Table, pools: Pools) -> None:
-        stay = self._pools.merge(pools, self._samples.num_rows)
-        both = pa.concat_tables([self._samples, samples])
-        self._samples = both.take(pa.array(stay, pa.int64())).combine_chunks()
+    def _take(self, pools: Pools, rows_of: Callable[[pa.Array], pa.Table]) -> None:
+        """Put samples of another table among the own ones; texts are copied only of those that stay."""
+        own = self._samples.num_rows
+        stay = np.array(self._pools.merge(pools, own), np.int64)
+        old, new = stay[stay < own], stay[stay >= own] - own
+        kept = self._samples if len(old) == own else self._samples.take(pa.array(old))
+        self._samples = pa.concat_tables([kept, rows_of(pa.array(new))])
 
     # Kept, and added up
 
@@ -143,7 +150,7 @@ class Facts:
             "quarantine": self._quarantine,
             "pools": self._pools.to_json(),
         }
-        return self._samples.replace_schema_metadata({_KEY: json.dumps(content)})
+        return self._samples.combine_chunks().replace_schema_metadata({_KEY: json.dumps(content)})
 
     def add_part(self, part: pa.Table) -> None:
         """Gather what `table` gave for a part; parts come in their order."""
@@ -155,7 +162,7 @@ class Facts:
             self.groups[name].forget()
         for reason, rows in content["quarantine"].items():
             self._quarantine[reason] = [*self._quarantine[reason], *rows][:EACH_REASON]
-        self._take(part.replace_schema_metadata(None), Pools.from_json(content["pools"]))
+        self._take(Pools.from_json(content["pools"]), part.replace_schema_metadata(None).take)
 
     # Shown
 
@@ -174,9 +181,11 @@ class Facts:
 
     def documents(self) -> Iterator[Document]:
         """Samples, the most telling first: flagged, lost most, some of each label, any."""
-        for row in self._samples.take(pa.array(self._pools.order(), pa.int64())).to_pylist():
-            sizes = (row.pop("kept_bytes"), row.pop("removed") or [], row.pop("removed_bytes"))
-            yield Document(row, *sizes)
+        ordered = self._samples.take(pa.array(self._pools.order(), pa.int64()))
+        for batch in ordered.to_batches(max_chunksize=_SHOWN_AT_ONCE):
+            for row in batch.to_pylist():
+                sizes = (row.pop("kept_bytes"), row.pop("removed") or [], row.pop("removed_bytes"))
+                yield Document(row, *sizes)
 
     def quarantined(self) -> list[dict[str, Any]]:
         """The first records of each reason."""

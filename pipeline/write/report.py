@@ -27,6 +27,8 @@ LINES: Final = 100
 # The documents are most of the page: with so many bytes of them it stays below 2 MB and opens at once.
 DOCUMENTS_BYTES: Final = 1_400_000
 DOCUMENT_BYTES: Final = 40_000
+# With less room left the page is full.
+LEAST_BYTES: Final = 1_000
 # Of a longer passage only its ends are shown; the reader wants to see what was cut, and where.
 PASSAGE_CHARACTERS: Final = 1_600
 FIELD_CHARACTERS: Final = 300
@@ -47,10 +49,16 @@ def render(content: Mapping[str, Any], facts: Facts) -> bytes:
         content: the manifest without its files.
         facts: what its parts told.
     """
-    data = json.dumps(_data(content, facts), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    fields = {name: _json(value) for name, value in _data(content, facts).items()}
+    fields["documents"] = f"[{','.join(_shown(facts.documents()))}]"
+    data = f"{{{','.join(f'{_json(name)}:{fields[name]}' for name in sorted(fields))}}}"
     for sign, escape in _ESCAPES.items():
         data = data.replace(sign, escape)
     return _page(data)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _page(data: str) -> bytes:
@@ -123,7 +131,6 @@ def _data(content: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
             }
             for row in facts.quarantined()
         ],
-        "documents": list(_shown(facts.documents())),
     }
 
 
@@ -138,8 +145,8 @@ def _short(text: str | None) -> str | None:
     return text[:FIELD_CHARACTERS] + "…"
 
 
-def _shown(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
-    """The documents that fit into the page, the most telling first."""
+def _shown(documents: Iterable[Document]) -> Iterator[str]:
+    """The documents that fit into the page as JSON, the most telling first."""
     room = DOCUMENTS_BYTES
     for document in documents:
         row, removed = document.row, document.removed_bytes
@@ -151,10 +158,13 @@ def _shown(documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
             "removed": removed,
             "pieces": list(_pieces(row["text"], document.spans)) if row["text"] is not None else None,
         }
-        size = len(json.dumps(shown, ensure_ascii=False).encode())
+        written = _json(shown)
+        size = len(written.encode())
         if size <= min(room, DOCUMENT_BYTES):
             room -= size
-            yield shown
+            yield written
+        if room < LEAST_BYTES:
+            return
 
 
 def _pieces(text: str, spans: list[dict[str, Any]]) -> Iterator[Piece]:

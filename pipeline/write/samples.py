@@ -61,11 +61,11 @@ class Pools:
         """Take over what another table of samples has, and number anew what stays.
 
         Args:
-            other: of the other table, which is put after the own one.
-            first: the row at which it starts.
+            other: of another table.
+            first: rows of the own table; those of the other one count on from there.
 
         Returns:
-            The rows of both tables that stay, in their new order.
+            The rows of both tables that stay, ascending: the new table is made of them.
         """
         for reason, entries in other._best.items():
             moved = [(key, row + first) for key, row in entries]
@@ -84,15 +84,15 @@ def _size(reason: str) -> int:
     return {"0": EACH_FLAG, "1": LOST_MOST, "2": EACH_LABEL, "3": ANY}[reason[0]]
 
 
-def choose(documents: pa.RecordBatch, removed: pa.ListArray) -> tuple[pa.Table, Pools]:
-    """The best documents of a batch, rows of `SAMPLES`, and why they were chosen.
+def choose(documents: pa.RecordBatch, removed: pa.ListArray) -> Pools:
+    """The best documents of a batch under each reason, as rows of the batch.
 
     Args:
         documents: rows of `records.DOCUMENTS`.
         removed: a list of `records.SPAN` for each.
     """
     ids = documents["id"].to_pylist()
-    hashes = np.fromiter(map(_hash, ids), np.uint64, len(ids))
+    hashes = _hashes(ids)
     loss = -np.asarray(pc.fill_null(documents["removed_ratio"], 0)).astype(np.float64)
     nothing = np.zeros(len(ids))
     best: dict[str, list[tuple[Key, int]]] = {}
@@ -100,14 +100,12 @@ def choose(documents: pa.RecordBatch, removed: pa.ListArray) -> tuple[pa.Table, 
         worth = loss if reason == "1" else nothing
         rows = rows[np.lexsort((hashes[rows], worth[rows]))[: _size(reason)]]  # noqa: PLW2901 - the best of them
         best[reason] = [((float(worth[row]), int(hashes[row]), ids[row]), row) for row in rows.tolist()]
-    chosen = sorted({row for entries in best.values() for _, row in entries})
-    place = {row: number for number, row in enumerate(chosen)}
-    pools = Pools({reason: [(key, place[row]) for key, row in entries] for reason, entries in best.items()})
-    return _samples(documents, removed, pa.array(chosen, pa.int64())), pools
+    return Pools(best)
 
 
-def _hash(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+def _hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
+    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in ids]
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
 
 def _candidates(flags: pa.ListArray, loss: NDArray[np.float64], removed: pa.ListArray) -> dict[str, NDArray[np.intp]]:
@@ -123,7 +121,14 @@ def _candidates(flags: pa.ListArray, loss: NDArray[np.float64], removed: pa.List
     return found
 
 
-def _samples(documents: pa.RecordBatch, removed: pa.ListArray, rows: pa.Array) -> pa.Table:
+def samples(documents: pa.RecordBatch, removed: pa.ListArray, rows: pa.Array) -> pa.Table:
+    """Some documents of a batch as rows of `SAMPLES`.
+
+    Args:
+        documents: rows of `records.DOCUMENTS`.
+        removed: a list of `records.SPAN` for each.
+        rows: int64[chosen].
+    """
     documents, removed = documents.take(rows), removed.take(rows)
     spans = removed.flatten()
     size = np.asarray(pc.subtract(spans.field("end"), spans.field("start")))

@@ -19,6 +19,7 @@ from pipeline.corpus.check import CheckReport, check
 from pipeline.errors import CorpusError
 from pipeline.write import manifest
 from pipeline.write.durable import file_digest
+from tests.conftest import EmptyFolder
 from tests.finished import ON_DISK, Article, articles, ordinary, publish, write
 
 
@@ -36,9 +37,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @ON_DISK
 @given(st.lists(articles(), max_size=12), st.integers(1, 3))
-def test_what_was_written_is_well(tmp_path_factory: pytest.TempPathFactory, made: list[Article], parts: int) -> None:
+def test_what_was_written_is_well(empty_folder: EmptyFolder, made: list[Article], parts: int) -> None:
     """Nothing is found in a corpus just written, whatever is in it."""
-    folder = tmp_path_factory.mktemp("well")
+    folder = empty_folder()
     write(folder, made, parts=parts)
     report = check(folder)
     assert report.findings == ()

@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 from pipeline.corpus import open_corpus, spans_by_document
 from pipeline.errors import CorpusError
 from pipeline.records import TABLES
+from tests.conftest import EmptyFolder
 from tests.finished import ON_DISK, Article, articles, batches, ordinary, publish, write
 
 
 @ON_DISK
 @given(st.lists(articles(), max_size=15), st.integers(1, 4))
-def test_documents_come_with_their_spans(
-    tmp_path_factory: pytest.TempPathFactory, made: list[Article], parts: int
-) -> None:
+def test_documents_come_with_their_spans(empty_folder: EmptyFolder, made: list[Article], parts: int) -> None:
     """Documents and ledger, read side by side over any number of parts, are the records that were written."""
-    folder = tmp_path_factory.mktemp("corpus")
+    folder = empty_folder()
     write(folder, made, parts=parts)
     read = [
         (name, spans)

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from pipeline.corpus.restore import restore
 from pipeline.errors import CorpusError, UsageError
+from tests.conftest import EmptyFolder
 from tests.finished import ON_DISK, Article, articles, ordinary, publish, write
 
 
 @ON_DISK
 @given(st.lists(articles(), max_size=12), st.integers(1, 3))
-def test_every_record_comes_back(tmp_path_factory: pytest.TempPathFactory, made: list[Article], parts: int) -> None:
+def test_every_record_comes_back(empty_folder: EmptyFolder, made: list[Article], parts: int) -> None:
     """Text files come back as their bytes, other records as their text in UTF-8, whatever became of them."""
-    folder = tmp_path_factory.mktemp("restore")
+    folder = empty_folder()
     write(folder, made, parts=parts)
     expected = {}
     for index, article in enumerate(made):

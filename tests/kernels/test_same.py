@@ -91,32 +91,3 @@ def test_a_long_line_is_cut_within_a_character() -> None:
     for shift in range(12):
         text = "a" * (136 + shift) + "“" * 3 + "b" * 40 + "”é“" * 30 + "c" * (40 + shift)
         assert_same(*both_ways(load_model().read, lines_of([text])))
-
-
-def test_offsets_are_checked() -> None:
-    """A line that does not lie within the buffer, or an array of another size, is refused and nothing is read."""
-    lines = lines_of(["one line", "another"])
-    buffer, start, end = lines.buffer, lines.start.copy(), lines.end.copy()
-    first, key, flags, marks = (
-        np.empty(3, np.int64),
-        np.empty(9, np.uint64),
-        np.empty(9, np.uint8),
-        np.empty(2, np.uint64),
-    )
-    unit = np.zeros(256, np.uint64)
-
-    def read(begin: Any = start, stop: Any = end, out: Any = first, head: int = 144) -> int:
-        return kernels.compiled.read_words(buffer, begin, stop, head, 96, unit, out, key, flags, marks)
-
-    assert read() == 3
-    for wrong in (
-        {"stop": end + 1},
-        {"begin": start - 1},
-        {"begin": end, "stop": start},
-        {"stop": end[:1]},
-        {"out": first[:2]},
-        {"head": 0},
-        {"head": 250},
-    ):
-        with pytest.raises(ValueError, match=r"range|holds|head"):
-            read(**wrong)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.read import delimited
-from tests.conftest import examples
+from tests.conftest import EmptyFolder, examples
 
 from .conftest import Read, read_all
 
@@ -41,8 +41,8 @@ FILES = st.builds(
 ) | st.lists(PIECES, max_size=25).map(lambda pieces: b"text,id\n" + b"".join(pieces))
 
 
-def _rows(data: bytes, tmp_path_factory: pytest.TempPathFactory, **patches: Any) -> list[dict[str, Any]]:
-    file = tmp_path_factory.mktemp("csv") / "a.csv"
+def _rows(data: bytes, empty_folder: EmptyFolder, **patches: Any) -> list[dict[str, Any]]:
+    file = empty_folder() / "a.csv"
     file.write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in patches.items():
@@ -52,28 +52,26 @@ def _rows(data: bytes, tmp_path_factory: pytest.TempPathFactory, **patches: Any)
 
 @examples(200)
 @given(data=FILES)
-def test_both_ways_give_the_same_rows(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_both_ways_give_the_same_rows(data: bytes, empty_folder: EmptyFolder) -> None:
     """Whatever the bytes are, the quick way gives up or gives the rows of the exact way."""
-    quick = _rows(data, tmp_path_factory)
+    quick = _rows(data, empty_folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(delimited._Reader, "_quick", lambda *_: None)
-        assert _rows(data, tmp_path_factory) == quick
+        assert _rows(data, empty_folder) == quick
 
 
 @examples(150)
 @given(data=FILES, block=st.integers(1, 40), lines=st.integers(1, 3))
-def test_rows_do_not_depend_on_the_block(
-    data: bytes, block: int, lines: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_rows_do_not_depend_on_the_block(data: bytes, block: int, lines: int, empty_folder: EmptyFolder) -> None:
     """Blocks of any size, in bytes or rows, give the same rows."""
-    assert _rows(data, tmp_path_factory, BLOCK=block, BLOCK_LINES=lines) == _rows(data, tmp_path_factory)
+    assert _rows(data, empty_folder, BLOCK=block, BLOCK_LINES=lines) == _rows(data, empty_folder)
 
 
 @examples(100)
 @given(rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
-def test_written_cells_are_read(rows: list[list[str]], end: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_written_cells_are_read(rows: list[list[str]], end: str, empty_folder: EmptyFolder) -> None:
     """Each row that the standard library writes is one record with the same text."""
-    found = _rows(_written(rows, end, csv.QUOTE_ALL), tmp_path_factory)
+    found = _rows(_written(rows, end, csv.QUOTE_ALL), empty_folder)
     assert len(found) == len(rows)
     for record, (text, _, extra) in zip(found, rows, strict=True):
         assert record["reason"] == (None if text.strip() else record["reason"])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline.config import Config
 from pipeline.read import Stream, jsonl, source
 from pipeline.read.inputs import InputFile, Slice
-from tests.conftest import examples
+from tests.conftest import EmptyFolder, examples
 
 from .conftest import Read, read_all
 
@@ -107,9 +107,9 @@ def _rows(data: bytes, tmp: Path, monkeypatch: pytest.MonkeyPatch | None, **patc
 
 @examples(200)
 @given(lines=LINES)
-def test_both_ways_give_the_same_rows(lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_both_ways_give_the_same_rows(lines: list[bytes], empty_folder: EmptyFolder) -> None:
     """Whatever the lines hold, the quick way gives up or gives the rows of the exact way."""
-    tmp = tmp_path_factory.mktemp("ways")
+    tmp = empty_folder()
     data = b"\n".join(lines)
     quick = _rows(data, tmp, None)
     with pytest.MonkeyPatch.context() as patch:
@@ -121,11 +121,9 @@ def test_both_ways_give_the_same_rows(lines: list[bytes], tmp_path_factory: pyte
 
 @examples(100)
 @given(lines=LINES, block=st.integers(1, 60), count=st.integers(1, 4))
-def test_rows_do_not_depend_on_the_block(
-    lines: list[bytes], block: int, count: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_rows_do_not_depend_on_the_block(lines: list[bytes], block: int, count: int, empty_folder: EmptyFolder) -> None:
     """Blocks of any size, in bytes or lines, give the same rows."""
-    tmp = tmp_path_factory.mktemp("blocks")
+    tmp = empty_folder()
     data = b"\n".join(lines)
     assert _rows(data, tmp, None, BLOCK=block, BLOCK_LINES=count) == _rows(data, tmp, None)
 

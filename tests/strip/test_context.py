@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -9,7 +10,9 @@ from pipeline.records import LABELS
 from pipeline.strip import context
 from pipeline.strip.lines import Lines, split_lines
 from pipeline.strip.rules import Hits, Rules
-from pipeline.strip.rules.packs import Pack
+from pipeline.strip.rules.schema import Pack
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 BODY = "The council met on Monday and decided, after a long debate, to keep the old bridge open for another year."
 LONG = f"{BODY} {BODY} {BODY}"
@@ -116,6 +119,12 @@ def test_the_senders_name_goes_with_the_appeal() -> None:
     """A short line goes if the appeal beside it says the same words, and stays if not."""
     assert _kept(f"{LONG}\nThe Post\nstrong words of the post\n{BODY}") == [LONG, BODY]
     assert _kept(f"{LONG}\nThe Pier\nstrong words of the post\n{BODY}") == [LONG, "The Pier", BODY]
+
+
+def test_a_name_in_another_document_stays() -> None:
+    """The end of one document is no neighbour of an appeal at the head of the next."""
+    lines, _, verdicts = _decide(f"{LONG}\nThe Harbour Post", f"strong from The Harbour Post\n{LONG}\n{LONG}")
+    assert [lines.text(line).decode() for line in np.flatnonzero(verdicts.label)] == ["strong from The Harbour Post"]
 
 
 def test_a_part_of_a_line_is_a_span() -> None:

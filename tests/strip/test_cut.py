@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from pipeline.strip.cut import Spans, cut, line_spans, merge, rebuild
 from pipeline.strip.lines import split_lines
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 PIECES = ["body", "Ünïcode é", " ", "\n", "\n", "\r\n", "\r", "\u00a0", "\u200b", "two words", "漢字", "😀"]
 TEXTS = st.lists(st.one_of(st.none(), st.lists(st.sampled_from(PIECES), max_size=14).map("".join)), max_size=5)
 LINE_BREAK = re.compile("\r\n|\n|\r")

@@ -7,9 +7,11 @@ import datetime
 import pyarrow as pa
 import pytest
 
-from pipeline.strip import context, fields
+from pipeline.strip import context, fields, titles
 from pipeline.strip.lines import split_lines
 from pipeline.strip.rules import Rules, load_packs
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 BODY = (
     "The council met on Monday and decided, after a long debate, to keep the old bridge open for another year, "
@@ -25,7 +27,8 @@ def rules() -> Rules:
 def _fields(rules: Rules, *documents: str, known: list[str | None] | None = None) -> fields.Fields:
     lines = split_lines(pa.array(list(documents), pa.string()))
     verdicts = context.decide(lines, rules.match(lines), rules)
-    return fields.find_fields(lines, verdicts, fields.find_titles(lines, verdicts, known))
+    own = known and pa.array(known, pa.string())
+    return fields.find_fields(lines, verdicts, titles.find_titles(lines, verdicts, own))
 
 
 @pytest.mark.parametrize(

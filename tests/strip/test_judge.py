@@ -15,6 +15,8 @@ from pipeline.strip.lines import split_lines
 from pipeline.strip.model import Scores
 from pipeline.strip.rules import Rules, load_packs
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 BODY = (
     "The council voted on Tuesday to keep the old harbour bridge open for another year, and the ferry company agreed."
 )

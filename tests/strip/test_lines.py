@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.strip.lines import chosen_lines, count_words, line_ends, split_lines
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 LINE_BREAK = re.compile("\r\n|\n|\r")
 # What is white space here and in `str.strip`, and what is only here: the zero-width characters.
 ZERO_WIDTH = "".join(map(chr, (*range(0x200B, 0x2010), 0x2060, 0xFEFF)))

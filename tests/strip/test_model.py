@@ -15,7 +15,7 @@ from pipeline.strip.lines import split_lines
 from pipeline.strip.model import STRICTNESS, LineModel, Scores, load_model
 from pipeline.strip.model.features import OWN, line_features
 from pipeline.strip.model.neighbours import HEADS, NAMES, surroundings
-from pipeline.strip.model.tokens import FIRST, SENTENCE, read_words
+from pipeline.strip.model.tokens import FIRST, SENTENCE, read_words, traits_of
 from tests.conftest import examples
 
 _BODY = [
@@ -102,29 +102,29 @@ def test_features_have_their_shapes(texts: list[str]) -> None:
     lines = split_lines(pa.array(texts, pa.string()))
     if not len(lines):
         return
-    words, marks = read_words(lines)
-    own = line_features(lines, words, marks)
+    words = read_words(lines)
+    own = line_features(lines, traits_of(words))
     assert own.shape == (len(OWN), len(lines))
     heads = np.zeros((len(HEADS), len(lines)), np.uint8)
     assert surroundings(own, heads, lines.first).shape == (len(NAMES), len(lines))
-    assert words.first[-1] == len(words.key) == len(words.line)
+    assert words.spans.stop[-1] == len(words.key) == len(words.flags)
 
 
 def test_words_know_where_they_stand() -> None:
     """The first word of a line and the first of a sentence are marked; quotes and dashes belong to no word."""
-    words, _ = read_words(split_lines(pa.array(["“He left. She — stayed!”\nNo"])))
+    words = read_words(split_lines(pa.array(["“He left. She — stayed!”\nNo"])))
     assert ((words.flags & FIRST) > 0).tolist() == [True, False, False, False, True]
     assert ((words.flags & SENTENCE) > 0).tolist() == [False, False, True, False, False]
 
 
 def test_words_do_not_reach_over_texts() -> None:
     """A text without a last line break ends its last word."""
-    words, _ = read_words(split_lines(pa.array(["one", "two"])))
-    assert words.line.tolist() == [0, 1]
+    words = read_words(split_lines(pa.array(["one", "two"]))).spans
+    assert (words.begin.tolist(), words.stop.tolist()) == ([0, 1], [1, 2])
 
 
 @pytest.mark.parametrize("size", [289, 2000, 100_000])
 def test_only_both_ends_of_a_long_line_are_read(size: int) -> None:
     """What is in the middle of a long line changes no word."""
-    first = read_words(split_lines(pa.array(["a b " * size])))[0]
-    assert len(first.key) <= 160
+    words = read_words(split_lines(pa.array(["a b " * size])))
+    assert len(words.key) <= 160

@@ -85,6 +85,13 @@ def test_a_pack_of_too_many_bytes_is_not_read(tmp_path: Path) -> None:
         read_pack(_write(tmp_path, "#" * (packs.MAX_PACK_BYTES + 1)))
 
 
+def test_a_pattern_may_be_large_but_not_huge() -> None:
+    """What the usual memory of a pattern is too little for is compiled with more; there is an end to that too."""
+    assert packs.compile_pattern(r"^\pL{400}$", "a rule").search("a" * 400)
+    with pytest.raises(RuleError, match="too large"):
+        packs.compile_pattern(r"\pL{900}", "a rule")
+
+
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     """A rule folder that is not there is said so."""
     with pytest.raises(RuleError, match="cannot be read"):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from pipeline.strip.lines import split_lines
 from pipeline.strip.repetition import SIGHTINGS, repeated, sightings, source_keys, templates
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 TEMPLATE = "More from the harbour desk"
 

@@ -19,9 +19,11 @@ from pipeline.strip.lines import split_lines
 from pipeline.strip.rules import Rules, approximate, load_packs
 from pipeline.strip.rules.examples import check_examples
 from pipeline.strip.rules.listing import list_rules
-from pipeline.strip.rules.packs import Pack, compile_pattern
+from pipeline.strip.rules.loosened import loosened
+from pipeline.strip.rules.packs import compile_pattern
 from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES, plain, plain_lines
 from pipeline.strip.rules.prefilter import FIRST, LAST, needs_of
+from pipeline.strip.rules.schema import Pack
 from pipeline.strip.rules.wordkeys import find_word_keys, pair_key, word_key
 from tests.conftest import examples
 
@@ -181,7 +183,73 @@ def test_plain_text_stays_utf8(text: str) -> None:
 def test_many_lines_are_made_plain_as_one_is(texts: list[str]) -> None:
     """Doing all at once changes nothing."""
     contents = [text.encode() for text in texts]
-    assert plain_lines(contents) == [plain(content) for content in contents]
+    buffer, stop = (
+        np.frombuffer(b"".join(contents), np.uint8),
+        np.cumsum([len(text) for text in contents], dtype=np.int64),
+    )
+    start = stop - np.array([len(text) for text in contents], np.int64)
+    assert plain_lines(buffer, start, stop) == [plain(content) for content in contents]
+
+
+_COUNTED = st.lists(
+    st.tuples(_ATOMS, st.sampled_from(["", "", "{0,2}", "{1,3}", "{2}", "{1,}", "{0,3}?", "*"]), st.booleans()),
+    min_size=1,
+    max_size=5,
+).map(
+    lambda parts: "".join(
+        atom if atom in (r"\b", "^", "$") else f"(?:{atom}{times}){{1,2}}" if wrapped else f"{atom}{times}"
+        for atom, times, wrapped in parts
+    )
+)
+_PIECES = ["a", "b", "bc", "sign", "news", "up", " ", "  ", "é", "’", "-", "9", "A"]
+
+
+@settings(examples(300), suppress_health_check=[HealthCheck.filter_too_much])
+@given(_COUNTED, st.lists(st.lists(st.sampled_from(_PIECES), min_size=1, max_size=9).map("".join), max_size=4))
+def test_a_loosened_pattern_touches_every_match(pattern: str, texts: list[str]) -> None:
+    """It misses no line that the pattern matches, and is sure of none that the pattern does not match."""
+    exact, form = compile_pattern(pattern, "test"), loosened(pattern)
+    loose = compile_pattern(form.pattern, "test", cased=form.lowered)
+    lines = [text.encode() for text in texts]
+    joined, place = b"\n".join(lines), 0
+    joined = joined.lower() if form.lowered else joined
+    found = list(loose.finditer(joined))
+    for line in lines:
+        edges = place, place + len(line)
+        touching = [match for match in found if match.start() <= edges[1] and match.end() >= edges[0]]
+        inside = [match for match in touching if match.start() >= edges[0] and match.end() <= edges[1]]
+        matches = exact.search(line) is not None
+        assert touching or not matches, (pattern, form, line)
+        assert matches or not any(form.confirms(match.span, joined) for match in inside), (pattern, line)
+        place = edges[1] + 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "form"),
+    [
+        (r"(?P<cut>a.{3})(B)", r"(?m)(?:a(.*?))(?:b)"),
+        (r"[A-Z][+-Z]Ü", r"(?m)[A-Z][+-Z]Ü"),
+        (r"\Aa\z|(?-m)b|(?im:c)|(?-i:D)", r"(?m)^a$|b|(?i:c)|(?-i:D)"),
+        (r"[.{3}]X{3}\.{3}[^]\WA-Z]{2,}?", r"(?m)[.{3}]x{3}\.{3}([^]\Wa-z]*?)"),
+    ],
+)
+def test_what_is_loosened(pattern: str, form: str) -> None:
+    """Counted classes alone, and no other group is left; edges of a text become those of a line."""
+    assert loosened(pattern).pattern == form
+
+
+def test_letters_whose_other_case_is_ascii() -> None:
+    """The long s and the sign for kelvin are an s and a k to every pattern, whatever case it is searched in."""
+    texts = ("sign up", "sign up s", "sign up S", "Sign up \u017f", "sign up \u212a")
+    assert _hit_lines(Rules((_pack(r"\bsign up\b.*s$"),)), *texts) == [1, 2, 3]
+    assert _hit_lines(Rules((_pack(r"\bsign up\b[^s]*$"),)), *texts) == [0, 4]
+    assert _hit_lines(Rules((_pack(r"\bsign up\b.*[k]$"),)), *texts) == [4]
+
+
+def test_the_edges_of_a_text_are_those_of_each_line() -> None:
+    r"""A pattern that begins with `\A` or switches lines off matches lines in any place of a batch."""
+    for pattern in (r"\Asign up\z", r"(?-m)^sign up$"):
+        assert _hit_lines(Rules((_pack(pattern),)), "body sign up\nsign up\nbody", "sign up") == [1, 3]
 
 
 def test_a_veto_leaves_the_line_alone() -> None:
@@ -201,3 +269,14 @@ def test_equal_lines_get_equal_hits() -> None:
     rules = Rules((_pack(r"\bsign up\b"),))
     assert _hit_lines(rules, "sign up\nbody\nsign up", "sign up") == [0, 2, 3]
     assert _hit_lines(rules, "sign up\nsign up") == [0, 1]
+
+
+def test_a_search_that_fails_is_not_remembered() -> None:
+    """What was to be remembered of lines whose search broke off is found anew."""
+    rules = Rules((_pack(r"\bsign up\b"),))
+    assert _hit_lines(rules, "body") == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rules, "_search", None)
+        with pytest.raises(TypeError):
+            _hit_lines(rules, "sign up\nbody")
+    assert _hit_lines(rules, "body\nsign up", "sign up") == [1, 2]

@@ -8,9 +8,10 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from pipeline.errors import WriteError
 from pipeline.records import TABLES
 from pipeline.write import PartCounts, finish, manifest, total, write_part
 from pipeline.write.durable import file_digest
+from tests.conftest import EmptyFolder
 from tests.finished import ON_DISK, VERSIONS, Article, articles, batches, ordinary, write
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +57,9 @@ def test_a_table_without_rows_is_there(tmp_path: Path) -> None:
 
 @ON_DISK
 @given(st.lists(articles(), max_size=15))
-def test_counts_are_those_of_the_records(tmp_path_factory: pytest.TempPathFactory, made: list[Article]) -> None:
+def test_counts_are_those_of_the_records(empty_folder: EmptyFolder, made: list[Article]) -> None:
     """Rows, reasons, labels and bytes are counted as a plain loop over the records counts them."""
-    counts = write_part(batches(made, 4), tmp_path_factory.mktemp("part"), 0)
+    counts = write_part(batches(made, 4), empty_folder(), 0)
     documents = [article for article in made if article.outcome is None]
     assert counts.records == len(made)
     assert counts.rows["documents"] == len(documents)
@@ -123,6 +125,68 @@ def test_the_manifest_lists_every_file(tmp_path: Path) -> None:
         data = files[name].read_bytes()
         assert (entry["size"], entry["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
         assert entry.get("rows") == (pq.read_metadata(files[name]).num_rows if name.endswith("parquet") else None)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An input file, as the manifest knows it."""
+
+    uri: str
+    size: int
+    sha256: str
+
+
+def test_the_manifest_says_what_was_read_with_what(tmp_path: Path) -> None:
+    """Inputs in their order, files passed over, settings, versions, and records by table; it is given back too."""
+    counts = write_part(batches(ordinary(40)), tmp_path, 0)
+    inputs = [Seen("b.txt", 7, "1" * 64), Seen("a.txt", 5, "2" * 64)]
+    content = finish(tmp_path, counts, inputs, {"empty": 2}, Config(strictness="careful"), VERSIONS)
+    read = manifest.parse((tmp_path / "manifest.json").read_bytes())
+    assert {name: read[name] for name in content} == content
+    assert content["format"] == manifest.FORMAT
+    assert content["inputs"] == [
+        {"uri": "b.txt", "size": 7, "sha256": "1" * 64},
+        {"uri": "a.txt", "size": 5, "sha256": "2" * 64},
+    ]
+    assert content["skipped"] == {"empty": 2}
+    assert content["configuration"]["strictness"] == "careful"
+    assert content["versions"] == {"pyarrow": pa.__version__, **VERSIONS}
+    assert content["counts"] == counts.to_json()
+    tables = ("documents", "duplicates", "quarantine")
+    assert content["accounting"] == {"records": 40, **{table: counts.rows[table] for table in tables}}
+    assert {"README.md", "croissant.json", "report.html"} < content["files"].keys()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_report_and_the_groups_tell_of_all_tables(tmp_path: Path) -> None:
+    """A document, a duplicate and a record set aside, each in another part, are shown and counted with their source."""
+    told = {"documents": "Harbour Post", "duplicates": "Valley News", "quarantine": "Hill Echo"}
+    made = [
+        Article("The harbour. Sign up now!", ((13, 25),), fields={"source": told["documents"]}),
+        Article("The harbour.", (), "duplicate", "exact", fields={"source": told["duplicates"]}),
+        Article("H", (), "quarantine", "bad-date", fields={"source": told["quarantine"], "detail": "no such day"}),
+    ]
+    write(tmp_path, made, parts=3)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert [text for text in ("Sign up now!", "no such day", *told.values()) if text not in page] == []
+    groups = manifest.parse((tmp_path / "manifest.json").read_bytes())["groups"]["source"]
+    counted = {group[0]: dict(zip(groups["figures"], group, strict=True)) for group in groups["largest"]}
+    assert {table: [counted[name][table] for table in told] for table, name in told.items()} == {
+        "documents": [1, 0, 0],
+        "duplicates": [0, 1, 0],
+        "quarantine": [0, 0, 1],
+    }
+
+
+def test_parts_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    """Part 100,000 comes after part 99,999, in the tables and in the list of files."""
+    counts = write_part(batches([Article("one")]), tmp_path, 100_000)
+    counts += write_part(batches([Article("two")]), tmp_path, 99_999)
+    files = finish(tmp_path, counts, [], {}, Config(), VERSIONS)["files"]
+    assert [name for name in files if name.startswith("documents/")] == [
+        "documents/part-99999.parquet",
+        "documents/part-100000.parquet",
+    ]
 
 
 def test_settings_that_change_no_byte_are_not_in_the_manifest(tmp_path: Path) -> None:

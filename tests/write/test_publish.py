@@ -244,8 +244,8 @@ def test_readers_never_see_a_mix(tmp_path: Path) -> None:
         reader.start()
     for build in range(1, 8):
         # One build at a time keeps its forerunner; a reader that is slower than two builds would lose its files.
-        before = len(seen)
         publish(tmp_path, [Article(f"{build}-{row}") for row in range(20)])
+        before = len(seen)
         while len(seen) < before + 4:
             pass
     stop.set()

@@ -18,6 +18,7 @@ from pipeline.errors import WriteError
 from pipeline.records import DOCUMENTS, RECORDS, TABLES, complete
 from pipeline.write.durable import writing
 from pipeline.write.tables import GROUP_BYTES, GROUP_ROWS, TableFile, route
+from tests.conftest import EmptyFolder
 from tests.finished import ON_DISK, Article, articles, batches, ordinary
 
 SMALL = pa.schema([pa.field("id", pa.string()), pa.field("text", pa.string()), pa.field("tags", pa.list_(pa.string()))])
@@ -111,10 +112,10 @@ rows = st.lists(
 @ON_DISK
 @given(rows, st.lists(st.integers(0, 40), max_size=6), st.integers(1, 9), st.integers(1, 200))
 def test_bytes_do_not_depend_on_batches(
-    tmp_path_factory: pytest.TempPathFactory, made: list[dict[str, object]], cuts: list[int], count: int, size: int
+    empty_folder: EmptyFolder, made: list[dict[str, object]], cuts: list[int], count: int, size: int
 ) -> None:
     """Rows give the same bytes however they were batched, sliced or built."""
-    folder = tmp_path_factory.mktemp("bytes")
+    folder = empty_folder()
     whole = pa.RecordBatch.from_pylist(made, SMALL)
     edges = [0, *sorted(min(cut, len(made)) for cut in cuts), len(made)]
     ways = {

@@ -116,7 +116,7 @@ def _examples(files: Sequence[Path], base: Path | None) -> _Examples:
         texts = ["\n".join(page.lines) for page in pages[low : low + 400]]
         lines = split_lines(pa.array(texts, pa.large_string()))
         reading = model.read(lines)
-        own = line_features(lines, reading.words, reading.marks)
+        own = line_features(lines, reading.traits)
         around.append(surroundings(own, reading.heads, lines.first))
         score.append(model.score(lines, reading).score)
     return _Examples(

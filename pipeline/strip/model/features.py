@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pipeline.strip.model.tokens import CAPITAL, DIGIT, FIRST, FLAG_UNIT, LONG, MIX, SENTENCE, line_keys, sum_by_line
+from pipeline import kernels
+from pipeline.strip.model.tokens import sum_by_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.strip.lines import Lines
-    from pipeline.strip.model.tokens import LineWords
+    from pipeline.strip.model.tokens import Traits
 
 _END_CLASSES = 9
 
@@ -89,27 +90,46 @@ _PROSE_BYTES = 100
 _ROOM = 16
 
 
-def line_features(lines: Lines, words: LineWords, marks: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """uint8[len(OWN), lines], one row for each name in `OWN`; counts are squashed, finer where small."""
+def line_features(lines: Lines, traits: Traits, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """One row for each name in `OWN`; counts are squashed, finer where small.
+
+    Args:
+        lines: the lines of a batch.
+        traits: what their words are like.
+        out: uint8[len(OWN), lines] to be filled, if there is one.
+
+    Returns:
+        uint8[len(OWN), lines].
+    """
+    table = np.empty((len(OWN), len(lines)), np.uint8) if out is None else out
+    if kernels.compiled is None:
+        for row, values in zip(table, _rows(lines, traits), strict=True):
+            row[:] = _squash(values)
+    else:
+        place = (lines.buffer, lines.start, lines.end, lines.first)
+        words, told = traits.words, traits.told
+        spans = (words.begin, words.stop, told.begin, told.stop)
+        columns = (traits.whole, traits.marks, traits.kinds, traits.telling)
+        kernels.compiled.line_features(*place, *spans, *columns, _END, table)
+    return table
+
+
+def _rows(lines: Lines, traits: Traits) -> list[NDArray[np.int32]]:
+    """The rows of `line_features` before they are squashed, int32[lines] each."""
     size = (lines.end - lines.start).astype(np.int32)
-    count = np.diff(words.first).astype(np.int32)
-    lanes = sum_by_line(FLAG_UNIT[words.flags], words.first)
+    count = traits.words.size.astype(np.int32)
     out: list[NDArray[np.int32]] = [size, count]
     most = np.maximum(count, 1)
-    out += [_lane(lanes, lane) * 255 // most for lane in range(len(_SHARES))]
-    out.append(_lane(lanes, len(_SHARES)))
-    out += [_lane(marks, lane) for lane in range(len(_MARKS))]
+    out += [_lane(traits.kinds, lane) * 255 // most for lane in range(len(_SHARES))]
+    out.append(_lane(traits.kinds, len(_SHARES)))
+    out += [_lane(traits.marks, lane) for lane in range(len(_MARKS))]
     ended, ending, beginning, edges = _edges(lines)
     out += edges
     out += _places(lines, size, ended & (size >= _PROSE_BYTES), ended)
-    out += _copies(lines, words, count)
-    out += _shared(lines, words)
+    out += _copies(lines, traits)
+    out += _shared(lines, traits)
     out.append(np.minimum(out[OWN.index("prose_gap_before")] + out[OWN.index("prose_gap_after")], 255))
-    out += _likeness(lines, size, ending, beginning)
-    table = np.empty((len(OWN), len(lines)), np.uint8)
-    for row, values in zip(table, out, strict=True):
-        row[:] = _squash(values)
-    return table
+    return [*out, *_likeness(lines, size, ending, beginning)]
 
 
 def _squash(values: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -230,10 +250,9 @@ def _running(values: NDArray[np.int32] | NDArray[np.bool_]) -> NDArray[np.int64]
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)])
 
 
-def _copies(lines: Lines, words: LineWords, count: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+def _copies(lines: Lines, traits: Traits) -> list[NDArray[np.int32]]:
     """Whether the same line stands earlier and later in the same document, and how many of it there are."""
-    keys = line_keys(words, count)
-    place, room = _places_of(keys, lines.document, len(lines.first) - 1)
+    place, room = _places_of(traits.whole, lines.document, len(lines.first) - 1)
     index = np.arange(len(lines), dtype=np.int32)
     before, after = _elsewhere(place, room, index)
     return [before.astype(np.int32), after.astype(np.int32), np.bincount(place, minlength=room)[place].astype(np.int32)]
@@ -262,21 +281,19 @@ def _elsewhere(
     return before, table[place] != line
 
 
-def _shared(lines: Lines, words: LineWords) -> list[NDArray[np.int32]]:
+def _shared(lines: Lines, traits: Traits) -> list[NDArray[np.int32]]:
     """How many of a line's names and long words other lines of its document use too."""
-    flags = words.flags
-    name = (flags & (CAPITAL | FIRST | SENTENCE | DIGIT)) == CAPITAL
-    topic = (flags & (CAPITAL | LONG | DIGIT)) == LONG
-    chosen = np.flatnonzero(name | topic)
-    line = words.line[chosen]
-    place, room = _places_of(words.key[chosen] * MIX, lines.document[line], len(lines.first) - 1)
+    spans, chosen = traits.told.packed()
+    telling = traits.telling[chosen]
+    line = np.repeat(np.arange(len(lines), dtype=np.int32), spans.size)
+    place, room = _places_of(telling << np.uint64(32), lines.document[line], len(lines.first) - 1)
     before, after = _elsewhere(place, room, line)
-    is_name = name[chosen]
+    is_name = telling >> np.uint64(32) > 0
     seen = before | after
     unit = np.uint64(1) << np.where(is_name, np.uint64(0), np.uint64(16))
     unit += np.where(seen, unit << np.uint64(8), np.uint64(0))
     unit += np.where(is_name & before, np.uint64(1) << np.uint64(32), np.uint64(0))
-    lanes = sum_by_line(unit, np.searchsorted(chosen, words.first))
+    lanes = sum_by_line(unit, spans)
     names, names_seen, topics, topics_seen, early = (_lane(lanes, lane) for lane in range(5))
     return [
         names_seen * 255 // np.maximum(names, 1),

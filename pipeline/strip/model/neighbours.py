@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pipeline import kernels
 from pipeline.strip.model.features import OWN
 
 if TYPE_CHECKING:
@@ -42,19 +43,30 @@ def names() -> tuple[str, ...]:
 NAMES: Final = names()
 
 
-def surroundings(own: NDArray[np.uint8], heads: NDArray[np.uint8], first: NDArray[np.int64]) -> NDArray[np.uint8]:
+def surroundings(
+    own: NDArray[np.uint8], heads: NDArray[np.uint8], first: NDArray[np.int64], table: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     """All rows the trees choose from.
 
     Args:
         own: uint8[len(OWN), lines] of `features.line_features`.
         heads: uint8[len(HEADS), lines].
         first: int64[documents + 1]; document `d` owns lines `first[d]` to `first[d + 1]`.
+        table: uint8[len(NAMES), lines] to be filled, if there is one; `own` may be its first rows.
 
     Returns:
         uint8[len(NAMES), lines].
     """
+    out = np.empty((len(NAMES), own.shape[1]), np.uint8) if table is None else table
+    if kernels.compiled is None:
+        _fill(own, heads, first, out)
+    else:
+        kernels.compiled.surroundings(own, heads, first, out)
+    return out
+
+
+def _fill(own: NDArray[np.uint8], heads: NDArray[np.uint8], first: NDArray[np.int64], out: NDArray[np.uint8]) -> None:
     lines = own.shape[1]
-    out = np.empty((len(NAMES), lines), np.uint8)
     out[: len(OWN)] = own
     out[len(OWN) : len(OWN) + len(HEADS)] = heads
     ended = out[len(OWN) + len(HEADS)]
@@ -79,7 +91,6 @@ def surroundings(own: NDArray[np.uint8], heads: NDArray[np.uint8], first: NDArra
     out[row] = (total[high] - total[low]) * 255 // (high - low)
     out[row + 1], out[row + 2] = _gaps(hot, place, low, high)
     out[row + 3], out[row + 4] = _gaps(heads[0] < _COLD, place, low, high)
-    return out
 
 
 def _shift(values: NDArray[np.uint8], distance: int, out: NDArray[np.uint8]) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline import kernels
 from pipeline.strip.lines import line_ends
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _LANE_OF = np.full(256, 255, np.uint8)
 for _lane, _group in enumerate(_MARK_LANES):
     for _byte in _group:
         _LANE_OF[_byte] = _lane
-_MARK_UNIT = np.where(_LANE_OF < 8, np.uint64(1) << (8 * (_LANE_OF & 7).astype(np.uint64)), np.uint64(0)).astype(
+MARK_UNIT = np.where(_LANE_OF < 8, np.uint64(1) << (8 * (_LANE_OF & 7).astype(np.uint64)), np.uint64(0)).astype(
     np.uint64
 )
 
@@ -70,28 +69,89 @@ for _flags in range(64):
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """Which values of a batch are a line's own.
+
+    Attributes:
+        begin: int64[lines]; line `i` owns values `begin[i]` to `stop[i]`.
+        stop: int64[lines].
+    """
+
+    begin: NDArray[np.int64]
+    stop: NDArray[np.int64]
+
+    @property
+    def size(self) -> NDArray[np.int64]:
+        """How many there are, int64[lines]."""
+        return self.stop - self.begin
+
+    def take(self, chosen: NDArray[np.int64]) -> Spans:
+        """Those of some lines; the values of the others are still there, but nobody's."""
+        return Spans(self.begin[chosen], self.stop[chosen])
+
+    def packed(self) -> tuple[Spans, NDArray[np.int64]]:
+        """The same without values that are nobody's, line after line, and which values these are."""
+        size = self.size
+        stop = np.cumsum(size)
+        begin = stop - size
+        return Spans(begin, stop), np.repeat(self.begin - begin, size) + np.arange(int(size.sum()))
+
+
+@dataclass(frozen=True, slots=True)
 class LineWords:
     """The words of the lines of a batch (of long lines: of both ends).
 
     Attributes:
-        line: int32[words], the line of each word.
-        first: int64[lines + 1]; line `i` owns words `first[i]` to `first[i + 1]`.
+        spans: the words of each line.
         key: uint64[words], a hash of the lower-cased word; every number of the same length has one key.
         flags: uint8[words], `CAPITAL` and its sisters.
+        whole: uint64[lines], a hash of the keys of a line in their order.
+        marks: uint64[lines], counts of eight groups of marks between the words, a byte each, lowest first.
     """
 
-    line: NDArray[np.int32]
-    first: NDArray[np.int64]
+    spans: Spans
     key: NDArray[np.uint64]
     flags: NDArray[np.uint8]
+    whole: NDArray[np.uint64]
+    marks: NDArray[np.uint64]
 
-    def take(self, chosen: NDArray[np.int64]) -> tuple[LineWords, NDArray[np.int64]]:
-        """The words of some lines, ascending, and which words of these they are."""
-        size = self.first[chosen + 1] - self.first[chosen]
-        first = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
-        place = np.repeat(self.first[chosen] - first[:-1], size) + np.arange(first[-1])
-        line = np.repeat(np.arange(len(chosen), dtype=np.int32), size)
-        return LineWords(line, first, self.key[place], self.flags[place]), place
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the words of lines are like, whatever stands around the lines.
+
+    Attributes:
+        words: the words of each line.
+        whole: as in `LineWords`.
+        marks: as in `LineWords`.
+        kinds: uint64[lines], counts of seven kinds of words, see `FLAG_UNIT`, a byte each, lowest first.
+        told: the telling words of each line: its names, that is words with a capital within a sentence, and its long
+            words without.
+        telling: uint64[telling words], 32 bits of a hash of each; the bit above them is set for names.
+    """
+
+    words: Spans
+    whole: NDArray[np.uint64]
+    marks: NDArray[np.uint64]
+    kinds: NDArray[np.uint64]
+    told: Spans
+    telling: NDArray[np.uint64]
+
+    def take(self, chosen: NDArray[np.int64]) -> Traits:
+        """Those of some lines."""
+        whole, marks, kinds = (column[chosen] for column in (self.whole, self.marks, self.kinds))
+        return Traits(self.words.take(chosen), whole, marks, kinds, self.told.take(chosen), self.telling)
+
+
+def traits_of(words: LineWords) -> Traits:
+    """What words are like, once they are found."""
+    flags, spans = words.flags, words.spans
+    name = (flags & (CAPITAL | FIRST | SENTENCE | DIGIT)) == CAPITAL
+    topic = (flags & (CAPITAL | LONG | DIGIT)) == LONG
+    chosen = np.flatnonzero(name | topic)
+    told = Spans(np.searchsorted(chosen, spans.begin), np.searchsorted(chosen, spans.stop))
+    telling = (words.key[chosen] * MIX) >> np.uint64(32) | name[chosen].astype(np.uint64) << np.uint64(32)
+    return Traits(spans, words.whole, words.marks, sum_by_line(FLAG_UNIT[flags], spans), told, telling)
 
 
 def _classes(lines: Lines) -> NDArray[np.uint8]:
@@ -125,27 +185,8 @@ def _word_edges(lines: Lines, classes: NDArray[np.uint8]) -> tuple[NDArray[np.in
     return edges[0::2], edges[1::2]
 
 
-def read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
-    """Find the words of all lines, and count the marks between them.
-
-    Returns:
-        the words; uint64[lines], eight counts of groups of marks, a byte each, lowest first.
-    """
-    return _read_words(lines) if kernels.compiled is None else _read_words_compiled(lines)
-
-
-def _read_words_compiled(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
-    most = int((np.minimum(lines.end - lines.start, HEAD + TAIL) + 1).sum() // 2)
-    first, marks = np.empty(len(lines) + 1, np.int64), np.empty(len(lines), np.uint64)
-    key, flags = np.empty(most, np.uint64), np.empty(most, np.uint8)
-    count = kernels.compiled.read_words(
-        lines.buffer, lines.start, lines.end, HEAD, TAIL, _MARK_UNIT, first, key, flags, marks
-    )
-    line = np.repeat(np.arange(len(lines), dtype=np.int32), np.diff(first))
-    return LineWords(line, first, key[:count], flags[:count]), marks
-
-
-def _read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
+def read_words(lines: Lines) -> LineWords:
+    """Find the words of all lines, and count the marks between them."""
     lines = line_ends(lines, HEAD, TAIL)
     buffer = lines.buffer
     classes = _classes(lines)
@@ -170,8 +211,8 @@ def _read_words(lines: Lines) -> tuple[LineWords, NDArray[np.uint64]]:
     flags[(mark == _MARK_OF[ord(".")]) | (mark == _MARK_OF[ord("!")]) | (mark == _MARK_OF[ord("?")])] |= SENTENCE
     opening = first[:-1][first[:-1] < first[1:]]
     flags[opening] = (flags[opening] & ~np.uint8(SENTENCE)) | FIRST
-    line = np.repeat(np.arange(len(lines), dtype=np.int32), np.diff(first))
-    return LineWords(line, first, key, flags), _count_marks(lines, classes)
+    spans = Spans(first[:-1], first[1:])
+    return LineWords(spans, key, flags, _whole(spans, key), _count_marks(lines, classes))
 
 
 def _unaligned(padded: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -196,22 +237,20 @@ def _word_flags(
 def _count_marks(lines: Lines, classes: NDArray[np.uint8]) -> NDArray[np.uint64]:
     places = np.flatnonzero(classes > 1)
     first = np.append(np.searchsorted(places, lines.start), len(places))
-    return sum_by_line(_MARK_UNIT[lines.buffer[places]], first)
+    return sum_by_line(MARK_UNIT[lines.buffer[places]], Spans(first[:-1], first[1:]))
 
 
-def sum_by_line(values: NDArray[np.uint64], first: NDArray[np.int64]) -> NDArray[np.uint64]:
+def sum_by_line(values: NDArray[np.uint64], spans: Spans) -> NDArray[np.uint64]:
     """Sum the values of each line; uint64[lines], wrapping as unsigned integers do."""
     total = np.zeros(len(values) + 1, np.uint64)
     np.cumsum(values, out=total[1:])
-    return total[first[1:]] - total[first[:-1]]
+    return total[spans.stop] - total[spans.begin]
 
 
-def line_keys(words: LineWords, count: NDArray[np.int32]) -> NDArray[np.uint64]:
-    """uint64[lines], a hash of the words of each line in their order."""
-    order = (np.arange(len(words.key), dtype=np.uint64) - words.first[:-1].astype(np.uint64)[words.line]) * np.uint64(
-        2
-    ) + np.uint64(1)
-    keys = sum_by_line(words.key * order, words.first) + count.astype(np.uint64)
+def _whole(spans: Spans, key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """What `LineWords.whole` holds."""
+    order = (np.arange(len(key)) - np.repeat(spans.begin, spans.size)).astype(np.uint64)
+    keys = sum_by_line(key * (order * np.uint64(2) + np.uint64(1)), spans) + spans.size.astype(np.uint64)
     keys *= MIX
     return keys ^ (keys >> np.uint64(29))
 
@@ -228,7 +267,7 @@ def word_buckets(words: LineWords) -> NDArray[np.int64]:
 def pair_buckets(words: LineWords) -> NDArray[np.int64]:
     """int64[words], the bucket of each word with the one before it; that of a line's first word marks it as first."""
     previous = np.concatenate([np.zeros(1, np.uint64), words.key[:-1]])[: len(words.key)]
-    begins = words.first[:-1][words.first[:-1] < words.first[1:]]
+    begins = words.spans.begin[words.spans.size > 0]
     previous[begins] = _MIX_B
     pair = (previous * _MIX_C) ^ (words.key * _MIX_B)
     return ((pair * MIX) >> np.uint64(64 - TOKEN_BITS)).astype(np.int64)
@@ -236,4 +275,4 @@ def pair_buckets(words: LineWords) -> NDArray[np.int64]:
 
 def line_buckets(words: LineWords) -> NDArray[np.int64]:
     """int64[lines], the bucket of each whole line."""
-    return (line_keys(words, np.diff(words.first).astype(np.int32)) >> np.uint64(64 - TOKEN_BITS)).astype(np.int64)
+    return (words.whole >> np.uint64(64 - TOKEN_BITS)).astype(np.int64)

@@ -25,7 +25,15 @@ from pipeline.strip.model import sheet
 from pipeline.strip.model.features import line_features
 from pipeline.strip.model.gold import DROP, KEEP, LICENCES, Page, read_pages, recombine, set_folds
 from pipeline.strip.model.neighbours import EVEN, HEADS, NAMES, surroundings
-from pipeline.strip.model.tokens import SHAPES, TOKEN_BITS, line_buckets, pair_buckets, read_words, word_buckets
+from pipeline.strip.model.tokens import (
+    SHAPES,
+    TOKEN_BITS,
+    line_buckets,
+    pair_buckets,
+    read_words,
+    traits_of,
+    word_buckets,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,10 +105,10 @@ def load_corpus(files: Sequence[Path]) -> Corpus:
     shapes = []
     for low in range(0, len(pages), 400):
         lines = split_lines(pa.array(["\n".join(page.lines) for page in pages[low : low + 400]], pa.large_string()))
-        words, marks = read_words(lines)
-        own.append(line_features(lines, words, marks))
+        words = read_words(lines)
+        own.append(line_features(lines, traits_of(words)))
         size.append((lines.end - lines.start).astype(np.int32))
-        counts.append(np.diff(words.first))
+        counts.append(words.spans.size)
         for kind, found in enumerate((word_buckets(words), pair_buckets(words), line_buckets(words))):
             buckets[kind].append(found)
         shapes.append(words.flags & (SHAPES - 1))

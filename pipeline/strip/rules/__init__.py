@@ -1,8 +1,8 @@
 """Match the rule packs against all lines of a batch.
 
-Only lines that hold the words a pattern needs ever reach RE2. Those words are found for the whole batch at once (see
-`wordkeys`), and equal short lines are matched once. The answer for a line depends on that line and its place in its
-document alone, never on the batch.
+Equal short lines are matched once (see `seen`), and only lines that hold the words a pattern needs ever reach RE2 (see
+`candidates`), first all together with a cheaper form of the pattern (see `loosened`). The answer for a line depends on
+that line and its place in its document alone, never on the batch.
 """
 
 from __future__ import annotations
@@ -13,23 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from pipeline.records import LABELS
-from pipeline.strip.lines import chosen_lines
 from pipeline.strip.rules.candidates import Candidates
-from pipeline.strip.rules.packs import (
-    BUILT_IN,
-    DEFAULT_MAX_LENGTH,
-    Block,
-    Pack,
-    Rule,
-    Where,
-    expand,
-    expand_definitions,
-    read_packs,
-)
-from pipeline.strip.rules.prefilter import Needs, needs_of
+from pipeline.strip.rules.derived import derived_of
+from pipeline.strip.rules.packs import BUILT_IN, expand, expand_definitions, read_packs
 from pipeline.strip.rules.probe import Probe
-from pipeline.strip.rules.search import REMEMBERED_MAX_LENGTH, Matches, Search
-from pipeline.strip.rules.wordkeys import find_word_keys
+from pipeline.strip.rules.schema import DEFAULT_MAX_LENGTH, Block, Pack, Rule, Where
+from pipeline.strip.rules.search import Matches, Search
+from pipeline.strip.rules.seen import REMEMBERED_MAX_LENGTH, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.strip.lines import Lines
-
-# A long line this many lines away from where a pattern wants it is searched too: it may come to stand there when other
-# lines go.
-_REACH: Final = 6
+    from pipeline.strip.rules.prefilter import Needs
 
 _NO_LIMIT: Final = 1 << 40
 
@@ -133,21 +120,20 @@ class Rules:
         return self.in_place(lines, self.find(lines))
 
     def find(self, lines: Lines, body: NDArray[np.bool_] | None = None) -> Matches:
-        """What every pattern matches in every line it could match; of short lines in any place, of long ones nearby.
+        """What every pattern matches in every line it could match; wherever the line stands.
 
         Args:
             lines: the lines of a batch.
             body: bool[lines], long lines that are body beyond doubt: a user's patterns alone are tried on them.
         """
-        line, probe = self._candidates(lines, body)
-        inside = self._inside[self._probe_target[probe]]
-        outer = self._search(lines, line[~inside], probe[~inside])
-        line, probe = self._in_begun_blocks(lines, line[inside], probe[inside], outer)
-        inner = self._search_inside(lines, line, probe)
-        line = np.concatenate([outer.line, inner.line])
-        found = np.concatenate([outer.found, inner.found])
-        order = np.lexsort((found[:, 0], line))
-        return Matches(line[order], found[order])
+        tried = np.arange(len(lines))
+        if body is not None and self._built_in.all():  # most bytes of news are body
+            tried = np.flatnonzero(~body)
+        sighting = self._seen.look_up(lines, tried)
+        line, probe = self._candidates(lines, sighting.unknown, body)
+        late = self._inside[self._probe_target[probe]] & (lines.end - lines.start > REMEMBERED_MAX_LENGTH)[line]
+        matches = self._seen.matches(sighting, self._search(lines, line[~late], probe[~late]))
+        return self._with_begun_blocks(lines, matches, line[late], probe[late])
 
     def in_place(self, lines: Lines, matches: Matches) -> Hits:
         """The matches that stand where their rule wants them."""
@@ -177,8 +163,9 @@ class Rules:
         veto = expand(unless, fragments, place) if unless else ""
         for pattern in patterns:
             whole = expand(pattern, fragments, place)
-            self._probes.append(Probe(whole, place, number, target.span, veto))
-            needs.append(needs_of(whole))
+            derived = derived_of(whole)
+            self._probes.append(Probe(whole, place, number, target.span, veto, derived.loosened))
+            needs.append(derived.needs)
         return number
 
     def _add_block(self, block: Block, label: int, fragments: dict[str, str], needs: list[Needs]) -> None:
@@ -206,52 +193,54 @@ class Rules:
                     self._block_of[part] = number
         self._probe_target = np.array([probe.target for probe in self._probes], np.int64)
         unquoted = np.array([where.unquoted for where in self._where], np.bool_)[self._probe_target]
-        # The inner parts of blocks are searched later than all others, so each remember lines of their own.
-        self._search, self._search_inside = Search(self._probes, unquoted), Search(self._probes, unquoted)
+        self._search, self._seen = Search(self._probes, unquoted), Seen()
 
     # -- matching ------------------------------------------------------------------------------------------------------
 
-    def _candidates(self, lines: Lines, body: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs of line and probe worth a search, ordered by line, then probe.
+    def _candidates(
+        self, lines: Lines, chosen: NDArray[np.int64], body: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Pairs of line and probe worth a search, ordered by line, then probe; wherever the line stands now.
 
-        What is remembered of a short line holds in any place, so only long lines are judged here by where they stand.
+        What is remembered of a line holds in any place, and when other lines have gone it may stand at head or tail.
         """
-        if body is None or not self._built_in.all():
-            line, probe = self._index.find(lines, find_word_keys(lines.buffer, lines.base))
-            if body is not None:
-                tried = ~(body[line] & self._built_in[probe])
-                line, probe = line[tried], probe[tried]
-        else:  # most bytes of news are body: only the others are searched for words
-            chosen = np.flatnonzero(~body)
-            open_lines = chosen_lines(lines, chosen)
-            line, probe = self._index.find(open_lines, find_word_keys(open_lines.buffer, open_lines.base))
-            line = chosen[line]
+        line, probe = self._index.find(lines, chosen)
         length = lines.end[line] - lines.start[line]
         target = self._probe_target[probe]
         fits = (self._min_length[target] <= length) & (length <= self._max_length[target])
-        fits &= (length <= REMEMBERED_MAX_LENGTH) | self._stands(lines, line, target, _REACH)
+        if body is not None:
+            fits &= ~(body[line] & self._built_in[probe])
         return line[fits], probe[fits]
 
-    def _in_begun_blocks(
-        self, lines: Lines, line: NDArray[np.int64], probe: NDArray[np.int64], outer: Matches
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Those pairs of inner parts whose block has an opener in the document; of a short line, any block."""
-        begun = np.zeros((len(lines.first) - 1, len(self.blocks)), np.bool_)
-        opens = self._starts[outer.found[:, 0]]
-        begun[lines.document[outer.line[opens]], self._block_of[outer.found[opens, 0]]] = True
-        document = lines.document[line]
-        short = lines.end[line] - lines.start[line] <= REMEMBERED_MAX_LENGTH
-        any_begun: NDArray[np.bool_] = np.any(begun, axis=1)
-        wanted = np.where(short, any_begun[document], begun[document, self._block_of[self._probe_target[probe]]])
-        return line[wanted], probe[wanted]
+    def _with_begun_blocks(
+        self, lines: Lines, matches: Matches, line: NDArray[np.int64], probe: NDArray[np.int64]
+    ) -> Matches:
+        """The matches, those of inner parts of blocks only where a block is opened in the document.
 
-    def _stands(
-        self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64], reach: int = 0
-    ) -> NDArray[np.bool_]:
-        """Whether each line stands where its target wants it in the document, or at most `reach` lines away from it."""
+        Args:
+            lines: the lines of a batch.
+            matches: what was found in them.
+            line: int64[pairs], long lines to search for the inner parts of blocks that are opened in their documents.
+            probe: int64[pairs], those parts.
+        """
+        target = matches.found[:, 0]
+        begun = np.zeros((len(lines.first) - 1, len(self.blocks)), np.bool_)
+        opens = self._starts[target]
+        begun[lines.document[matches.line[opens]], self._block_of[target[opens]]] = True
+        any_begun: NDArray[np.bool_] = np.any(begun, axis=1)
+        keep = ~self._inside[target] | any_begun[lines.document[matches.line]]
+        wanted = begun[lines.document[line], self._block_of[self._probe_target[probe]]]
+        inner = self._search(lines, line[wanted], probe[wanted])
+        line = np.concatenate([matches.line[keep], inner.line])
+        found = np.concatenate([matches.found[keep], inner.found])
+        order = np.lexsort((found[:, 0], line))
+        return Matches(line[order], found[order])
+
+    def _stands(self, lines: Lines, line: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each line stands where its target wants it in the document."""
         document = lines.document[line]
-        head = line - lines.first[document] < self._head[target] + reach
-        tail = lines.first[document + 1] - line <= self._tail[target] + reach
+        head = line - lines.first[document] < self._head[target]
+        tail = lines.first[document + 1] - line <= self._tail[target]
         anywhere = (self._head[target] == 0) & (self._tail[target] == 0)
         return (head & (self._head[target] > 0)) | (tail & (self._tail[target] > 0)) | anywhere
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pipeline import kernels
+from pipeline.strip.lines import chosen_lines
 from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES
 from pipeline.strip.rules.prefilter import FIRST, LAST, MOST_REQUIREMENTS, NO_LETTERS, SIGN_BITS, Needs
-from pipeline.strip.rules.wordkeys import WordKeys, pair_keys
+from pipeline.strip.rules.wordkeys import WordKeys, find_word_keys, pair_keys
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
 
 # A pattern without words of its own is tried on lines up to this length only.
 WORDLESS_MAX_LENGTH: Final = 60
+
+# Keys of words are found by the top bits of their hash (an odd number that spreads them: the golden ratio). The kernel
+# asks a filter of bits first: it stays in the processor's nearest cache, and most words of a text end there.
+_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+_BUCKET_BITS, _FILTER_BITS = 14, 18
+
+# Pairs that the kernel makes room for at a time, besides one for every pattern.
+_PAIRS_AT_ONCE: Final = 1 << 16
+
+# int64[pairs], int64[pairs]: lines and patterns.
+_Pairs = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
 
 
 class Candidates:
@@ -28,25 +41,65 @@ class Candidates:
 
     def __init__(self, needs: list[Needs]) -> None:
         self._patterns = len(needs)
-        keys = sorted({key for need in needs for words in need.words for key in words})
-        self._key = np.array(keys, np.uint64)
-        self._multiplier, self._shift, self._table = _perfect_table(self._key)
-        by_word: list[list[int]] = [[] for _ in keys]
-        place = {key: slot for slot, key in enumerate(keys)}
-        for pattern, need in enumerate(needs):
-            for number, required in enumerate(need.words):
-                for key in required:
-                    by_word[place[key]].append(MOST_REQUIREMENTS * pattern + number)
-        self._asked = np.array([asked for entry in by_word for asked in sorted(entry)], np.int64)
-        self._asked_first = np.concatenate([[0], np.cumsum([len(entry) for entry in by_word])]).astype(np.int64)
+        words = [
+            (MOST_REQUIREMENTS * pattern + number, keys)
+            for pattern, need in enumerate(needs)
+            for number, keys in enumerate(need.words)
+        ]
+        keys = np.array([key for _, required in words for key in required], np.uint64)
+        # What asks for each key: `MOST_REQUIREMENTS` times the pattern, and the number of its requirement.
+        sizes = np.array([len(required) for _, required in words], np.int64)
+        asked = np.repeat(np.array([entry for entry, _ in words], np.int64), sizes)
+        order = np.lexsort((asked, keys * _MIX))
+        keys, self._asked = keys[order], asked[order]
+        first = np.flatnonzero(np.diff(keys, prepend=~keys[:1]))
+        self._key, self._asked_first = keys[first], np.append(first, len(keys)).astype(np.int64)
+        mixed = self._key * _MIX
+        bounds = np.arange((1 << _BUCKET_BITS) + 1)
+        self._bucket = np.searchsorted(mixed >> np.uint64(64 - _BUCKET_BITS), bounds).astype(np.int64)
+        bit = np.zeros(1 << _FILTER_BITS, np.uint8)
+        bit[mixed >> np.uint64(64 - _FILTER_BITS)] = 1
+        self._filter = np.packbits(bit, bitorder="little").view(np.uint64)
         self._needed = np.array([len(need.words) for need in needs], np.int64)
-        self._wordless = np.flatnonzero(self._needed == 0)
+        self._wordless = np.flatnonzero(self._needed == 0).astype(np.int64)
         self._signs = np.array([need.signs for need in needs], np.uint8)
 
-    def find(self, lines: Lines, words: WordKeys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs of line and pattern where the line has all that the pattern needs, ordered by line, then pattern."""
-        if not len(lines) or not self._patterns:
+    def find(self, lines: Lines, chosen: NDArray[np.int64]) -> _Pairs:
+        """Pairs of line and pattern where the line has all that the pattern needs, ordered by line, then pattern.
+
+        Args:
+            lines: the lines of a batch.
+            chosen: which of them, ascending.
+        """
+        if not len(chosen) or not self._patterns:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if kernels.compiled is not None:
+            return self._find_compiled(lines, chosen)
+        some = chosen_lines(lines, chosen)
+        line, pattern = self._find(some, find_word_keys(some.buffer, some.base))
+        return chosen[line], pattern
+
+    def _find_compiled(self, lines: Lines, chosen: NDArray[np.int64]) -> _Pairs:
+        room, done = self._patterns + _PAIRS_AT_ONCE, 0
+        scratch = (
+            np.empty(self._patterns, np.uint8),
+            np.empty(self._patterns, np.int32),
+            np.empty(-(-self._patterns // 64), np.uint64),
+        )
+        index = (self._key, self._filter, self._bucket, self._asked_first, self._asked)
+        wordless = (self._wordless, self._signs[self._wordless], _SIGN_OF_BYTE, WORDLESS_MAX_LENGTH)
+        needed = (np.left_shift(1, self._needed) - 1).astype(np.uint8)
+        text = (lines.buffer, lines.start, lines.end, chosen, HEAD_BYTES, TAIL_BYTES)
+        found: list[_Pairs] = []
+        while done < len(chosen):
+            line, pattern = np.empty(room, np.int64), np.empty(room, np.int64)
+            done, count = kernels.compiled.find_candidates(
+                *text, *index, needed, *wordless, done, *scratch, line, pattern
+            )
+            found.append((line[:count], pattern[:count]))
+        return np.concatenate([line for line, _ in found]), np.concatenate([pattern for _, pattern in found])
+
+    def _find(self, lines: Lines, words: WordKeys) -> _Pairs:
         line, word = self._known_words(lines, words)
         count = self._asked_first[word + 1] - self._asked_first[word]
         line = np.repeat(line, count)
@@ -81,9 +134,19 @@ class Candidates:
 
     def _look_up(self, key: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
         """Numbers of the keys that some probe asks for, and where in `key` they stand."""
-        slot = self._table[(key * self._multiplier) >> self._shift]
-        known = np.flatnonzero(self._key[slot] == key)
-        return slot[known].astype(np.int64), known
+        bucket = (key * _MIX) >> np.uint64(64 - _BUCKET_BITS)
+        slot, stop = self._bucket[bucket], self._bucket[bucket + np.uint64(1)]
+        place = np.flatnonzero(slot < stop)
+        slot, stop = slot[place], stop[place]
+        numbers, places = [slot[:0]], [place[:0]]
+        while len(place):  # few buckets hold more than one key
+            hit = self._key[slot] == key[place]
+            numbers.append(slot[hit])
+            places.append(place[hit])
+            slot += 1
+            more = np.flatnonzero(~hit & (slot < stop))
+            slot, stop, place = slot[more], stop[more], place[more]
+        return np.concatenate(numbers), np.concatenate(places)
 
     def _wordless_pairs(self, lines: Lines) -> NDArray[np.int64]:
         """Short lines with the signs that a pattern without words asks for."""
@@ -121,25 +184,6 @@ def _sign_table() -> NDArray[np.uint8]:
 
 
 _SIGN_OF_BYTE: Final = _sign_table()
-
-
-def _perfect_table(keys: NDArray[np.uint64]) -> tuple[np.uint64, np.uint64, NDArray[np.uint16]]:
-    """A hash table without collisions: multiplier, shift, and the number of the key in each slot (0 where empty)."""
-    bits = max(12, int(np.ceil(np.log2(max(len(keys), 1) ** 2 / 4 + 1))))
-    bits = min(bits, 20)  # 2 MB: more would leave the processor's cache, less takes hundreds of tries
-    shift = np.uint64(64 - bits)
-    generator = np.random.Generator(np.random.PCG64(7))
-    while True:
-        for _ in range(200):
-            multiplier = np.uint64(int(generator.integers(1 << 62, 1 << 63)) | 1)
-            slots = (keys * multiplier) >> shift
-            taken = np.sort(slots)
-            if not np.any(taken[1:] == taken[:-1]):
-                table = np.zeros(1 << bits, np.uint16)
-                table[slots] = np.arange(len(keys), dtype=np.uint16)
-                return multiplier, shift, table
-        bits += 1
-        shift = np.uint64(64 - bits)
 
 
 def _unique(values: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,25 +6,14 @@ last of its line is required there. The answer can ask for too little, never for
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipeline.strip.rules.approximate import SIGNS, Sets, approximate
 from pipeline.strip.rules.scarcity import BLANK, END, FIRST, LAST, START, columns_of, is_unknown
 from pipeline.strip.rules.wordkeys import pair_key, word_key
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["DERIVED", "FIRST", "LAST", "MOST_REQUIREMENTS", "NO_LETTERS", "SIGN_BITS", "Needs", "needs_of", "render"]
-
-# What was derived for the built-in patterns, by digest of the pattern: deriving it anew costs a second at every start.
-# A test derives it all again, and writes the file when `UPDATE_DERIVED` is set.
-DERIVED: Final = Path(__file__).with_name("needs.json")
+__all__ = ["FIRST", "LAST", "MOST_REQUIREMENTS", "NO_LETTERS", "SIGN_BITS", "Needs", "needs_of"]
 
 # The bit of each sign in `Needs.signs`, and that of a line without letters.
 SIGN_BITS: Final = {sign: 1 << number for number, sign in enumerate(SIGNS)}
@@ -33,7 +22,7 @@ NO_LETTERS: Final = 1 << len(SIGNS)
 # Requirements a pattern: a further one hardly rejects another line.
 MOST_REQUIREMENTS: Final = 3
 # A further requirement that more lines than this meet costs more than it rejects.
-_MOST_SHARE: Final = 0.3
+_MOST_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,39 +39,11 @@ class Needs:
 
 
 def needs_of(pattern: str) -> Needs:
-    """What a pattern needs: looked up if it is a built-in one, else derived."""
-    known = _derived().get(_digest(pattern))
-    return derive(pattern) if known is None else known
+    r"""What a pattern needs.
 
-
-@lru_cache(maxsize=1)
-def _derived() -> dict[str, Needs]:
-    if not DERIVED.is_file():
-        return {}
-    stored = json.loads(DERIVED.read_text(encoding="utf-8"))
-    return {digest: Needs(tuple(map(frozenset, words)), signs) for digest, (words, signs) in stored.items()}
-
-
-def render(patterns: Iterable[str]) -> str:
-    """The content of `DERIVED` for these patterns."""
-    needs = {_digest(pattern): derive(pattern) for pattern in patterns}
-    plain = {digest: [[sorted(keys) for keys in entry.words], entry.signs] for digest, entry in needs.items()}
-    rows = [
-        f"{json.dumps(digest)}: {json.dumps(entry, separators=(',', ':'))}" for digest, entry in sorted(plain.items())
-    ]
-    return "{\n" + ",\n".join(rows) + "\n}\n"
-
-
-def _digest(pattern: str) -> str:
-    return hashlib.sha256(pattern.encode("utf-8", "surrogatepass")).hexdigest()[:20]
-
-
-def derive(pattern: str) -> Needs:
-    r"""Derive what a pattern needs.
-
-    >>> sorted(derive(r"\b(signup|subscribe)\b").words[0]) == sorted({word_key("signup"), word_key("subscribe")})
+    >>> sorted(needs_of(r"\b(signup|subscribe)\b").words[0]) == sorted({word_key("signup"), word_key("subscribe")})
     True
-    >>> derive(r"^-$")
+    >>> needs_of(r"^-$")
     Needs(words=(), signs=32)
     """
     sets = approximate(pattern)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pipeline.strip.rules.packs import compile_pattern, loosened
+from pipeline.strip.rules.packs import compile_pattern
 
 if TYPE_CHECKING:
     import re2
+
+    from pipeline.strip.rules.loosened import Loosened
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Probe:
         target: index into `Rules.targets`.
         cuts: it removes the part of a line that its group `cut` matches, or all that it matches.
         veto: a pattern that keeps a match from counting; empty where there is none.
+        loosened: what the pattern is searched with first.
     """
 
     pattern: str
@@ -29,6 +32,7 @@ class Probe:
     target: int
     cuts: bool
     veto: str
+    loosened: Loosened
 
     @cached_property
     def regexp(self) -> re2._Regexp:
@@ -38,7 +42,7 @@ class Probe:
     @cached_property
     def loose(self) -> re2._Regexp:
         """For many lines at once: touches every line that `regexp` matches, and costs a tenth."""
-        return compile_pattern(f"(?m){loosened(self.pattern)}", self.place)
+        return compile_pattern(self.loosened.pattern, self.place, cased=self.loosened.lowered)
 
     @cached_property
     def unless(self) -> re2._Regexp | None:
@@ -47,5 +51,5 @@ class Probe:
 
     @cached_property
     def cut(self) -> int:
-        """Number of the group to cut, 0 for the whole match, -1 for the whole line."""
-        return int(self.regexp.groupindex.get("cut", 0)) if self.cuts else -1
+        """Number of the group to cut, 0 for the whole match."""
+        return int(self.regexp.groupindex.get("cut", 0))

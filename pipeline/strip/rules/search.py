@@ -1,4 +1,4 @@
-"""Search candidate lines with RE2: equal short lines once, and a pattern's lines all together first."""
+"""Search candidate lines with RE2: a pattern's lines all together first, then those alone that may match."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from pipeline.strip.rules.plain import begins_with_quote, original_offset, plain_lines
+from pipeline.strip.rules.loosened import FOLDED
+from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES, begin_with_quote, original_offset, plain_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import re2
     from numpy.typing import NDArray
 
     from pipeline.strip.lines import Lines
     from pipeline.strip.rules.probe import Probe
 
-# Lines up to this length come back often enough to remember what matched them.
-REMEMBERED_MAX_LENGTH: Final = 160
-_REMEMBERED_LINES: Final = 1 << 16
+# No match, as in `Matches.found`.
+NOTHING: Final = np.zeros((0, 3), np.int64)
 
 
 class Matches(NamedTuple):
@@ -28,7 +27,8 @@ class Matches(NamedTuple):
 
     Attributes:
         line: int64[matches], ascending.
-        found: int64[matches, 3]: index into `Rules.targets`, and where in the line the match starts and ends.
+        found: int64[matches, 3]: index into `Rules.targets`, ascending in each line, and where in the line the match
+            starts and ends.
     """
 
     line: NDArray[np.int64]
@@ -41,149 +41,150 @@ class Matches(NamedTuple):
         return Matches(place[own], self.found[own])
 
 
-# No match in a line, and a line that is still to be searched.
-_NOTHING: Final = np.zeros((0, 3), np.int64)
-_UNKNOWN: Final = np.zeros((0, 3), np.int64)
+class _Subjects(NamedTuple):
+    """The lines that are searched.
+
+    Attributes:
+        lines: the lines of a batch.
+        number: int64[lines], which of them are searched.
+        length: bytes of each as it is.
+        plain: each as patterns see it.
+        lower: the same with ASCII letters in lower case.
+        size: int64[lines], bytes of `plain`.
+        broken: bool[lines], those with a break in the place of what patterns do not see.
+        folded: bool[lines], those that cannot be searched in lower case.
+    """
+
+    lines: Lines
+    number: NDArray[np.int64]
+    length: list[int]
+    plain: list[bytes]
+    lower: list[bytes]
+    size: NDArray[np.int64]
+    broken: NDArray[np.bool_]
+    folded: NDArray[np.bool_]
 
 
-class _Found(NamedTuple):
-    """A match within one line: offsets count from the line's first byte."""
-
-    target: int
-    start: int
-    end: int
+# A line by its place among the subjects, the target, and where in the line the match starts and ends.
+_Row = tuple[int, int, int, int]
 
 
 class Search:
-    """Some patterns, and what they matched in lines seen before.
+    """Some patterns, ready to search lines.
 
     Args:
-        probes: the patterns.
+        probes: the patterns; those of one target stand together.
         unquoted: bool[probes], those that do not speak against a line that quotes somebody.
     """
 
     def __init__(self, probes: Sequence[Probe], unquoted: NDArray[np.bool_]) -> None:
         self._probes = probes
         self._unquoted = unquoted
-        self._remembered: dict[bytes, NDArray[np.int64]] = {}
 
     def __call__(self, lines: Lines, line: NDArray[np.int64], probe: NDArray[np.int64]) -> Matches:
-        """Run RE2 over candidates.
-
-        What is remembered of a short line are the probes that it was a candidate for: always the same ones.
+        """All matches in each of many lines, one for each target.
 
         Args:
             lines: the lines of a batch.
             line: int64[pairs], which line is to be searched, ascending.
             probe: int64[pairs], with which probe.
         """
-        edges = np.append(np.flatnonzero(np.diff(line, prepend=-1)), len(line))
-        numbers = line[edges[:-1]]
-        starts, ends = lines.start[numbers], lines.end[numbers]
-        short = (ends - starts <= REMEMBERED_MAX_LENGTH).tolist()
-        data = lines.buffer.tobytes()
-        slot_of: dict[bytes, int] = {}
-        contents: list[bytes] = []
-        results: list[NDArray[np.int64]] = []  # of each slot, once it is known
-        slots: list[int] = []
-        asked: list[int] = []
-        for place, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-            content = data[start:end]
-            slot = slot_of.get(content) if short[place] else None
-            if slot is None:
-                slot = len(results)
-                known = self._remembered.get(content) if short[place] else None
-                results.append(_UNKNOWN if known is None else known)
-                if short[place]:
-                    slot_of[content] = slot
-                if known is None:
-                    contents.append(content)
-                    asked.append(place)
-            slots.append(slot)
-        chosen = np.array(asked, np.int64)
-        fresh = self._search_contents(contents, np.stack([edges[chosen], edges[chosen + 1]], axis=1), probe)
-        for place, content, found in zip(asked, contents, fresh, strict=True):
-            results[slots[place]] = found
-            if short[place] and len(self._remembered) < _REMEMBERED_LINES:
-                self._remembered[content] = found
-        return _expanded(numbers, np.array(slots, np.int64), results)
+        opens = np.diff(line, prepend=-1) > 0
+        number, slot = line[opens], np.cumsum(opens) - 1
+        quoted = begin_with_quote(lines.buffer, lines.start[number], lines.end[number])
+        heard = ~(quoted[slot] & self._unquoted[probe])
+        subjects = _subjects(lines, number)
+        found = np.array(self._search_all(subjects, slot[heard], probe[heard]), np.int64).reshape(-1, 4)
+        found = found[np.lexsort((found[:, 1], found[:, 0]))]
+        return Matches(number[found[:, 0]], found[:, 1:])
 
-    def _search_contents(
-        self, contents: list[bytes], asked: NDArray[np.int64], probe: NDArray[np.int64]
-    ) -> list[NDArray[np.int64]]:
-        """All matches in each of many lines, one for each target; probe by probe, as one search can serve many lines.
+    def _search_all(self, subjects: _Subjects, slot: NDArray[np.int64], probe: NDArray[np.int64]) -> list[_Row]:
+        """Search probe by probe, as one search can serve many lines."""
+        few = np.min_scalar_type(len(self._probes))  # numbers of two bytes are sorted several times as fast
+        order = np.argsort(probe.astype(few), kind="stable")
+        slot, probe = slot[order], probe[order]
+        rows: list[_Row] = []
+        target, done = -1, set[int]()
+        for pair, sure in self._touched(subjects, slot, probe):
+            one, place = self._probes[int(probe[pair])], int(slot[pair])
+            if one.target != target:
+                target, done = one.target, set()
+            if place not in done and (row := _search_one(one, place, subjects, sure=sure)):
+                rows.append(row)
+                done.add(place)
+        return rows
 
-        Args:
-            contents: the lines.
-            asked: int64[lines, 2], which part of `probe` is for each line.
-            probe: numbers of probes.
+    def _touched(
+        self, subjects: _Subjects, slot: NDArray[np.int64], probe: NDArray[np.int64]
+    ) -> list[tuple[int, bool]]:
+        """Those pairs whose line a match of the loose pattern touches, when all lines of a probe are searched as one.
+
+        A match may reach over several lines; then each of them gets a search of its own.
 
         Returns:
-            For each line int64[matches, 3], as in `Matches.found`.
+            the pairs, ascending, each with whether the pattern itself is sure to match.
         """
-        subjects = plain_lines(contents)
-        quoted = np.array([begins_with_quote(content) for content in contents], np.bool_)
-        low, high = asked.T
-        count = high - low
-        slot = np.repeat(np.arange(len(contents)), count)
-        probe = probe[np.repeat(low - np.cumsum(count) + count, count) + np.arange(int(count.sum()))]
-        heard = ~(quoted[slot] & self._unquoted[probe])
-        slot, probe = slot[heard], probe[heard]
-        order = np.argsort(probe, kind="stable")
-        slot, probe = slot[order], probe[order]
-        matches: list[dict[int, _Found]] = [{} for _ in contents]
+        stop = np.cumsum(subjects.size[slot] + 1)  # of each line's break, were all texts one after the other
         edges = [*np.flatnonzero(np.diff(probe, prepend=-1)).tolist(), len(probe)]
+        spans: list[tuple[int, int, bool]] = []
         for first, last in pairwise(edges):
-            self._search_probe(self._probes[int(probe[first])], slot[first:last].tolist(), contents, subjects, matches)
-        return [np.array([entry[key] for key in sorted(entry)], np.int64) if entry else _NOTHING for entry in matches]
-
-    @staticmethod
-    def _search_probe(
-        probe: Probe, slots: list[int], contents: list[bytes], subjects: list[bytes], matches: list[dict[int, _Found]]
-    ) -> None:
-        """Search one pattern in the lines `slots`, and add what it finds to their `matches`."""
-        for slot in _worth_a_search(probe.loose, slots, subjects):
-            if probe.target in matches[slot]:
-                continue
-            hit = probe.regexp.search(subjects[slot])
-            if hit is not None and (probe.unless is None or probe.unless.search(subjects[slot]) is None):
-                matches[slot][probe.target] = _found(probe, hit, contents[slot])
-
-
-def _expanded(line: NDArray[np.int64], slot: NDArray[np.int64], results: list[NDArray[np.int64]]) -> Matches:
-    """The matches of every line, of which many may share a slot of `results`."""
-    if not results:
-        return Matches(line[:0], _NOTHING)
-    size = np.array([len(found) for found in results], np.int64)
-    first = np.cumsum(size) - size
-    count = size[slot]
-    row = np.repeat(first[slot] - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
-    return Matches(np.repeat(line, count), np.concatenate(results)[row])
+            one = self._probes[int(probe[first])]
+            texts = subjects.lower if one.loosened.lowered else subjects.plain
+            text = b"\n".join(map(texts.__getitem__, slot[first:last].tolist()))
+            spans += _spans(one, text, int(stop[first - 1]) if first else 0)
+        low, high, confirmed = np.array(spans, np.int64).reshape(-1, 3).T
+        from_pair = np.searchsorted(stop, low, "right")
+        to_pair = np.searchsorted(stop, np.maximum(high - 1, low), "right")
+        certain = (confirmed > 0) & (from_pair == to_pair) & ~(subjects.broken | subjects.folded)[slot[from_pair]]
+        sure = dict.fromkeys(np.flatnonzero(subjects.folded[slot]).tolist(), False)
+        for begin, end, one_is_sure in zip(from_pair.tolist(), to_pair.tolist(), certain.tolist(), strict=True):
+            for pair in range(begin, end + 1):
+                sure[pair] = sure.get(pair, False) or one_is_sure
+        return sorted(sure.items())
 
 
-def _worth_a_search(loose: re2._Regexp, slots: list[int], subjects: list[bytes]) -> list[int]:
-    """Those of the lines that a match of the loose pattern touches, when all are searched as one text.
+def _subjects(lines: Lines, number: NDArray[np.int64]) -> _Subjects:
+    start, end = lines.start[number], lines.end[number]
+    plain = plain_lines(lines.buffer, start, end)
+    size = np.array([len(text) for text in plain], np.int64)
+    folded = np.zeros(len(plain), np.bool_)
+    data = b"\n".join(plain)
+    if any(sign in data for sign in FOLDED):
+        folded[:] = [any(sign in text for sign in FOLDED) for text in plain]
+    return _Subjects(
+        lines=lines,
+        number=number,
+        length=(end - start).tolist(),
+        plain=plain,
+        lower=[text.lower() for text in plain],
+        size=size,
+        broken=end - start > HEAD_BYTES + TAIL_BYTES,
+        folded=folded,
+    )
 
-    A match may reach over several lines; then each of them gets a search of its own.
-    """
-    joined = b"\n".join([subjects[slot] for slot in slots])
-    spans = [match.span() for match in loose.finditer(joined)]
-    if not spans:
-        return []
-    starts = np.cumsum([0, *(len(subjects[slot]) + 1 for slot in slots[:-1])])
-    low, high = np.array(spans, np.int64).T
-    first = np.searchsorted(starts, low, "right") - 1
-    last = np.searchsorted(starts, np.maximum(high - 1, low), "right") - 1
-    touched = np.zeros(len(slots) + 1, np.int64)
-    np.add.at(touched, first, 1)
-    np.add.at(touched, last + 1, -1)
-    return [slots[place] for place in np.flatnonzero(np.cumsum(touched[:-1]) > 0).tolist()]
+
+def _spans(probe: Probe, text: bytes, base: int) -> list[tuple[int, int, bool]]:
+    """Where the loose pattern matches, counted from `base`, and whether that shows that the pattern itself does."""
+    confirms = probe.loosened.confirms
+    spans = []
+    for match in probe.loose.finditer(text):
+        low, high = match.span()
+        spans.append((base + low, base + high, not probe.cuts and confirms(match.span, text)))
+    return spans
 
 
-def _found(probe: Probe, hit: re2._Match, content: bytes) -> _Found:
-    if probe.cut < 0:
-        return _Found(probe.target, 0, len(content))
+def _search_one(probe: Probe, place: int, subjects: _Subjects, *, sure: bool) -> _Row | None:
+    """Search one line with one pattern, unless it is sure to match the line."""
+    text = subjects.plain[place]
+    hit = None if sure else probe.regexp.search(text)
+    if not sure and hit is None:
+        return None
+    if probe.unless is not None and probe.unless.search(text) is not None:
+        return None
+    if hit is None or not probe.cuts:
+        return place, probe.target, 0, subjects.length[place]
     start, end = hit.span(probe.cut)
     if start < 0:  # the group took no part in the match
         start, end = hit.span()
-    return _Found(probe.target, original_offset(content, start), original_offset(content, end))
+    content = subjects.lines.text(int(subjects.number[place]))
+    return place, probe.target, original_offset(content, start), original_offset(content, end)
