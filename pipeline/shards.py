@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".arrow"
 FOLDER_SUFFIX: Final = ".parquet"
+_BUFFER: Final = 1 << 16
 
 
 def write_shard(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> int:
@@ -54,7 +55,12 @@ def _writer(path: Path, schema: pa.Schema, *, parquet: bool) -> Iterator[pq.Parq
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             yield writer
     else:
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        # Most columns of a batch are a few bytes: together they go to the system at once.
+        with (
+            pa.OSFile(str(path), "wb") as file,
+            pa.BufferedOutputStream(file, _BUFFER) as buffered,
+            pa.ipc.new_file(buffered, schema) as writer,
+        ):
             yield writer
 
 

@@ -1,14 +1,8 @@
 """JSON Lines: one object a line, read a block of lines at a time.
 
-There are two ways. The quick one gives a block to Arrow with every field and type said beforehand, and takes its
-answer only when it must be the one that line-by-line reading gives:
-
-* Arrow refuses unknown fields, fields that come twice, other types than those said, and strings that are not UTF-8;
-* the block holds no NUL byte, and each line begins with `{` and ends with `}`, so no value can reach over a line's
-  end, and as many values as lines means one on each line;
-* a number with a fraction is one in the source too: a column of such numbers that holds a whole one is refused.
-
-The exact way reads line by line with the standard library. It also teaches the quick one which fields there are.
+There are two ways. The quick one takes a block at once, with every field and type said beforehand, and gives an answer
+only when it must be the one that line-by-line reading gives (`json_block.py`). The exact way reads line by line with
+the standard library. It also teaches the quick one which fields there are.
 """
 
 from __future__ import annotations
@@ -19,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.json
 import pyarrow.types as pt
 
 from pipeline.read import metadata
+from pipeline.read.json_block import Lines, columns_of, find_lines
 from pipeline.read.json_line import is_text, load_object, wrong_text
 from pipeline.read.stream import Fault
 from pipeline.read.tables import Found, assemble, fault_row, names
@@ -47,6 +41,8 @@ _MAX_NESTING: Final = 8
 # The escapes of a text make it up to three times as long in any script (`\u` and four digits for two or three bytes).
 _ESCAPE_FACTOR: Final = 3
 _ROOM: Final = 1 << 20
+# The Arrow types of JSON values that hold no others.
+_SIMPLE: Final = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64(), type(None): pa.null()}
 
 
 def longest_record(config: Config) -> int:
@@ -68,12 +64,10 @@ def read(stream: Stream, part: Slice, config: Config) -> Iterator[pa.RecordBatch
             continue
         if stream.fault:
             block, cut = _without_cut(block)  # noqa: PLW2901 - the rest is what there is to read
-        lines = block.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
+        lines = find_lines(block)
         for start in range(0, len(lines), BLOCK_LINES):
-            some = lines[start : start + BLOCK_LINES]
-            yield from reader.read(block if len(some) == len(lines) else b"\n".join(some), some, index)
+            some = lines.part(start, start + BLOCK_LINES)
+            yield from reader.read(some, index)
             index += len(some)
     if stream.fault:
         yield fault_row(part.file, index, stream.fault, raw=cut)
@@ -81,7 +75,8 @@ def read(stream: Stream, part: Slice, config: Config) -> Iterator[pa.RecordBatch
 
 def read_line(file: InputFile, line: bytes, index: int, config: Config) -> pa.RecordBatch:
     """The record of a line whose bytes are known."""
-    batch = next(_Reader(config, file.uri).read(line, [line], index), None)
+    one = Lines(line, np.zeros(1, np.int64), np.array([len(line)]))
+    batch = next(_Reader(config, file.uri).read(one, index), None) if line else None
     return batch if batch is not None else fault_row(file, index, Fault("invalid-json", "the line is blank"), raw=line)
 
 
@@ -100,7 +95,7 @@ def _blocks(stream: Stream, longest: int) -> Iterator[bytes | _LongLine]:
         data = stream.read(BLOCK)
         end = data.rfind(b"\n") + 1 if len(data) == BLOCK else len(data)
         if end:
-            block = b"".join((rest, memoryview(data)[:end]))
+            block = b"".join((rest, memoryview(data)[:end])) if rest or end < len(data) else data
             rest = data[end:]
             yield block
         else:
@@ -147,50 +142,32 @@ class _Reader:
         self._names = names(config)
         self._known: dict[str, pa.DataType | None] = {}
 
-    def read(self, block: bytes, lines: list[bytes], first: int) -> Iterator[pa.RecordBatch]:
+    def read(self, lines: Lines, first: int) -> Iterator[pa.RecordBatch]:
         """The records of some lines, of which the first has the number `first`."""
         index: range | list[int] = range(first, first + len(lines))
         lines, index = _without_breaks(lines, index)
-        if not lines:
+        if not len(lines):
             return
         if not self._known:
-            self._learn(lines[:_SAMPLE])
-        found = self._quick(block, lines, index)
+            self._learn(lines.part(0, _SAMPLE))
+        found = self._quick(lines, index)
         if found is not None:
             yield assemble(found, self._config)
             return
         # One bad line spoils its part of the block only; and a part read the exact way teaches the fields of the next.
         step = max(_SAMPLE, -(-len(lines) // _PARTS))
         for start in range(0, len(lines), step):
-            some, numbers = lines[start : start + step], index[start : start + step]
-            part = self._quick(b"\n".join(some), some, numbers) or self._exact(some, numbers)
+            some, numbers = lines.part(start, start + step), index[start : start + step]
+            part = self._quick(some, numbers) or self._exact(some, numbers)
             yield assemble(part, self._config)
 
     # The quick way
 
-    def _quick(self, block: bytes, lines: list[bytes], index: range | list[int]) -> Found | None:
+    def _quick(self, lines: Lines, index: range | list[int]) -> Found | None:
         schema = self._schema()
-        if schema is None or b"\0" in block or not all(line[:1] == b"{" and line[-1:] == b"}" for line in lines):
+        columns = None if schema is None else columns_of(lines, schema)
+        if columns is None:
             return None
-        try:
-            table = pyarrow.json.read_json(
-                pa.BufferReader(block),
-                read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
-                parse_options=pyarrow.json.ParseOptions(
-                    explicit_schema=schema, newlines_in_values=False, unexpected_field_behavior="error"
-                ),
-            )
-            table.validate(full=True)
-        except (pa.ArrowException, UnicodeDecodeError):
-            return None
-        if table.num_rows != len(lines):
-            return None
-        columns = {name: _whole(column) for name, column in zip(table.column_names, table.columns, strict=True)}
-        if any(_has_whole_number(column) for column in columns.values()):
-            return None
-        return self._columns_found(columns, lines, index)
-
-    def _columns_found(self, columns: dict[str, pa.Array], lines: list[bytes], index: range | list[int]) -> Found:
         fields = {ours: columns.pop(theirs) for theirs, ours in self._names.items() if theirs in columns}
         return Found(
             len(lines),
@@ -198,7 +175,7 @@ class _Reader:
             index,
             {name: array.cast(pa.string()) for name, array in fields.items()},
             metadata.from_columns(columns, len(lines)),
-            lines,
+            lines.views(),
         )
 
     def _schema(self) -> pa.Schema | None:
@@ -214,9 +191,9 @@ class _Reader:
                 return None
         return pa.schema(list(kinds.items()))
 
-    def _learn(self, lines: list[bytes]) -> None:
-        for line in lines:
-            value, _ = load_object(line, None)
+    def _learn(self, lines: Lines) -> None:
+        for line in lines.views():
+            value, _ = load_object(bytes(line), None)
             if isinstance(value, dict):
                 self._note(value)
 
@@ -228,12 +205,13 @@ class _Reader:
 
     # The exact way
 
-    def _exact(self, lines: list[bytes], index: range | list[int]) -> Found:
-        found = Found(len(lines), self._uri, index, sources=lines, encoding=["utf-8"] * len(lines))
+    def _exact(self, lines: Lines, index: range | list[int]) -> Found:
+        sources = lines.views()
+        found = Found(len(lines), self._uri, index, sources=sources, encoding=["utf-8"] * len(lines))
         fields: dict[str, list[str | None]] = {ours: [None] * len(lines) for ours in self._names.values()}
         objects: list[str | None] = [None] * len(lines)
-        for row, line in enumerate(lines):
-            value, encoding = load_object(line, self._config.encoding)
+        for row, line in enumerate(sources):
+            value, encoding = load_object(bytes(line), self._config.encoding)
             if isinstance(value, Fault):
                 found.faults[row] = value
                 continue
@@ -266,38 +244,21 @@ class _Reader:
         return fault
 
 
-def _without_breaks(lines: list[bytes], index: range | list[int]) -> tuple[list[bytes], range | list[int]]:
+def _without_breaks(lines: Lines, index: range | list[int]) -> tuple[Lines, range | list[int]]:
     """The lines that are not blank, without the carriage return of their break, and their numbers."""
-    if any(line[-1:] == b"\r" for line in lines):
-        lines = [line[:-1] if line[-1:] == b"\r" else line for line in lines]
-    kept = [bool(line.strip(b" \t\r")) for line in lines]
-    if all(kept):
+    lines = lines.without_returns()
+    written = lines.written()
+    if written.all():
         return lines, index
-    index = [number for number, keep in zip(index, kept, strict=True) if keep]
-    return [line for line, keep in zip(lines, kept, strict=True) if keep], index
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _has_whole_number(column: pa.Array) -> bool:
-    """Whether a column of numbers with fractions, on any level, holds one that may stand without in the source."""
-    if pt.is_floating(column.type):
-        values = column.drop_null().to_numpy(zero_copy_only=False)
-        return bool((~np.isfinite(values) | (values == np.trunc(values))).any())
-    if pt.is_list(column.type):
-        return _has_whole_number(column.values)
-    if pt.is_struct(column.type):
-        return any(_has_whole_number(column.field(number)) for number in range(column.type.num_fields))
-    return False
+    kept = np.flatnonzero(written)
+    return Lines(lines.block, lines.start[kept], lines.end[kept]), [index[row] for row in kept.tolist()]
 
 
 def _kind(value: Any, depth: int) -> pa.DataType | None:
     """The Arrow type of a JSON value, None when it has none that Arrow's reader can be told."""
-    simple = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float64(), type(None): pa.null()}
-    if type(value) in simple:
-        return simple[type(value)]
+    simple = _SIMPLE.get(type(value))
+    if simple is not None:
+        return simple
     if depth >= _MAX_NESTING or len(value) > _MAX_FIELDS:
         return None
     if isinstance(value, list):

@@ -47,14 +47,11 @@ def sightings(lines: Lines, sources: NDArray[np.uint64]) -> pa.RecordBatch:
         sources: uint64[documents], as `source_keys` gives them.
 
     Returns:
-        Rows of `SIGHTINGS`, each pair once.
+        Rows of `SIGHTINGS`; a pair comes as often as the line does, and is counted once by `templates`.
     """
     short, keys = line_keys(lines, sources)
     article = _articles(lines)[lines.document[short]]
-    order = np.lexsort((article, keys))
-    keys, article = keys[order], article[order]
-    fresh = _opens(keys) | _opens(article)
-    return pa.RecordBatch.from_arrays([pa.array(keys[fresh]), pa.array(article[fresh])], schema=SIGHTINGS)
+    return pa.RecordBatch.from_arrays([pa.array(keys), pa.array(article)], schema=SIGHTINGS)
 
 
 def templates(tables: Sequence[Callable[[], pa.Table]], memory: int, folder: Path | None = None) -> NDArray[np.uint64]:
@@ -103,13 +100,11 @@ def of_shard(table: pa.Table, known: NDArray[np.uint64]) -> NDArray[np.uint64]:
         table: the sightings of the shard.
         known: as `templates` gives it.
     """
-    if not len(known):
-        return known
-    line = table.column("line").to_numpy()
-    place = np.minimum(np.searchsorted(known, line), len(known) - 1)
-    seen = np.zeros(len(known), np.bool_)
-    seen[place[known[place] == line]] = True
-    return known[seen]
+    line = np.sort(table.column("line").to_numpy())
+    if not len(line):
+        return known[:0]
+    place = np.minimum(np.searchsorted(line, known), len(line) - 1)
+    return known[line[place] == known]
 
 
 def repeated(lines: Lines, sources: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
