@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline import kernels
 from pipeline.shuffle import shuffled
 from pipeline.strip.lines import string_buffer
 
@@ -67,7 +68,7 @@ def open_rows(batch: pa.RecordBatch) -> tuple[NDArray[np.intp], pa.RecordBatch]:
     return rows, batch if len(rows) == len(batch) else batch.take(pa.array(rows))
 
 
-def _key(data: bytes) -> bytes:
+def _key(data: bytes | memoryview) -> bytes:
     return hashlib.sha256(data).digest()[:KEY_BYTES]
 
 
@@ -76,9 +77,27 @@ def _array(keys: list[bytes]) -> pa.FixedSizeBinaryArray:
 
 
 def _clean_keys(texts: pa.StringArray) -> list[bytes]:
-    buffer, base = string_buffer(texts)
-    data, edges = buffer.tobytes(), base.tolist()
-    return [_key(data[low:high].translate(_FOLD, _DROPPED)) for low, high in pairwise(edges)]
+    data, first = folded(*string_buffer(texts))
+    return [_key(data[low:high]) for low, high in pairwise(first.tolist())]
+
+
+def folded(buffer: NDArray[np.uint8], base: NDArray[np.int64]) -> tuple[memoryview, NDArray[np.int64]]:
+    """Texts in lower case (A to Z), without white space and control characters of ASCII.
+
+    Args:
+        buffer: the texts, one after the other.
+        base: int64[texts + 1], where each begins.
+
+    Returns:
+        The same of the folded ones.
+    """
+    if kernels.compiled is not None:
+        data, first = np.empty(len(buffer) + 1, np.uint8), np.empty(len(base), np.int64)
+        kernels.compiled.fold_texts(buffer, base, data, first)
+        return data.data, first
+    raw = buffer.tobytes()
+    parts = [raw[low:high].translate(_FOLD, _DROPPED) for low, high in pairwise(base.tolist())]
+    return memoryview(b"".join(parts)), np.array([0, *accumulate(map(len, parts))], np.int64)
 
 
 # Two uint64 of a key, its place, and what sorting them needs.

@@ -242,3 +242,10 @@ def plain_lines(
     Raises:
         ValueError: an array has not the size it should have, or a line does not lie within the buffer.
     """
+
+def fold_texts(buffer: _Array, base: _Array, folded: _Array, first: _Array, /) -> None:
+    """Fill the folded bytes of texts and where each begins in them, see `exact.folded`.
+
+    Raises:
+        ValueError: an array has not the size it should have, or a text does not lie within the buffer.
+    """

@@ -84,6 +84,7 @@ static inline uint64_t gather_bits(const uint8_t *flag) {
 
 PyObject *count_words(PyObject *module, PyObject *arguments);
 PyObject *find_candidates(PyObject *module, PyObject *arguments);
+PyObject *fold_texts(PyObject *module, PyObject *arguments);
 PyObject *hash_lines(PyObject *module, PyObject *arguments);
 PyObject *holds_any(PyObject *module, PyObject *arguments);
 PyObject *join_ranges(PyObject *module, PyObject *arguments);

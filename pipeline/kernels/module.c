@@ -32,6 +32,7 @@ void release(Py_buffer *views, int count) {
 static PyMethodDef functions[] = {
     {"count_words", count_words, METH_VARARGS, "See `pipeline.strip.lines.count_words`."},
     {"find_candidates", find_candidates, METH_VARARGS, "See `pipeline.strip.rules.candidates.Candidates.find`."},
+    {"fold_texts", fold_texts, METH_VARARGS, "See `pipeline.dedupe.exact.folded`."},
     {"hash_lines", hash_lines, METH_VARARGS, "See `pipeline.strip.repetition.line_keys`."},
     {"holds_any", holds_any, METH_VARARGS, "See `pipeline.strip.ranges.holds_any`."},
     {"join_ranges", join_ranges, METH_VARARGS, "See `pipeline.strip.ranges.concatenated`."},

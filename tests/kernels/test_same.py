@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import kernels
+from pipeline.dedupe.exact import folded
 from pipeline.dedupe.signatures import signatures
-from pipeline.strip.lines import Lines, split_lines
+from pipeline.strip.lines import Lines, split_lines, string_buffer
 from pipeline.strip.model import load_model
 from tests.conftest import examples
 
@@ -76,6 +77,15 @@ def assert_same(one: Any, other: Any) -> None:
 def test_words_and_what_they_speak_for(texts: list[str]) -> None:
     """Words, marks, rows of weights and heads are the same from the kernel."""
     assert_same(*both_ways(load_model().read, lines_of(texts)))
+
+
+@examples(300)
+@given(TEXTS)
+def test_folded_texts(texts: list[str]) -> None:
+    """The bytes that tell texts apart are the same from the kernel."""
+    (data, first), (plain, starts) = both_ways(folded, *string_buffer(pa.array(texts, pa.string())))
+    assert first.tolist() == starts.tolist()
+    assert bytes(data[: first[-1]]) == bytes(plain)
 
 
 @examples(300)
