@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -112,6 +113,20 @@ def test_rows_without_what_may_be_missing_are_not_asked_about(monkeypatch: pytes
     monkeypatch.setattr("pipeline.validate.explain", None)
     batch = batch_of(dict.fromkeys(("source", "url", "title", "byline", "language", "metadata", "captions")))
     assert validate(batch) is batch
+
+
+@given(
+    st.lists(st.sampled_from([*'{}[]:,"\\0123-.eE', '"a"', '"b":1', "true", "null", "\n", "é", "\u0000"]), max_size=9)
+)
+def test_metadata_is_what_json_says_it_is(pieces: list[str]) -> None:
+    """Whatever stands in the metadata, the check of the column takes it for an object where the parser does."""
+    text = "".join(pieces)
+    for metadata in (text, f"{{{text}}}"):
+        try:
+            is_object = isinstance(json.loads(metadata), dict)
+        except ValueError:
+            is_object = False
+        assert validate(batch_of({"metadata": metadata})).column("outcome")[0].is_valid != is_object
 
 
 def test_metadata_that_only_looks_like_an_object_is_found() -> None:
