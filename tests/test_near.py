@@ -178,6 +178,14 @@ def test_texts_without_spaces_have_many_shingles() -> None:
     assert found_in(["".join(text), "".join(other)]) == {1: 0}
 
 
+def test_letters_that_begin_as_signs_do_are_letters() -> None:
+    """A dash or a mark of Chinese is no word; a letter whose first byte is that of such signs is one."""
+    plain, *others = signatures(
+        pa.array([f"{sign} one two three four five" for sign in ("", "—", "。", "ⱥ", "カ")])
+    ).to_pylist()
+    assert [other == plain for other in others] == [True, True, False, False]
+
+
 @given(st.lists(st.integers(0, 50), max_size=40), st.integers(1, 9))
 def test_shuffled_rows_are_all_there_with_equal_keys_together(keys: list[int], partitions: int) -> None:
     """Each row comes once, and no key is in two partitions."""
