@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.build import build
+from pipeline.config import Config
 from pipeline.corpus import open_corpus, spans_by_document
 from pipeline.errors import CorpusError
-from pipeline.records import TABLES
+from pipeline.records import SIGNALS, TABLES
 from tests.conftest import EmptyFolder
 from tests.finished import ON_DISK, Article, articles, batches, ordinary, publish, write
 
@@ -62,3 +65,43 @@ def test_a_build_that_publishes_meanwhile_changes_nothing(tmp_path: Path) -> Non
     corpus = open_corpus(publish(tmp_path, [Article("old")]))
     publish(tmp_path, [Article("new")])
     assert [batch["text"].to_pylist() for batch in corpus.batches("documents")] == [["old"]]
+
+
+def test_spans_of_a_document_that_is_not_asked_for_are_an_error() -> None:
+    """A row of the ledger whose document is none of those asked for is not given to another one."""
+    rows = [{"document_id": name, "start": 0, "end": 1, "text": "x"} for name in ("stranger", "b")]
+    removed = pa.RecordBatch.from_pylist(rows, schema=TABLES["removed"])
+    with pytest.raises(CorpusError, match="not in the order"):
+        spans_by_document(pa.array(["a", "b"]), removed)
+
+
+def test_a_damaged_page_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    """A bit that flipped in a page of texts is found when it is read, compressed bytes that still unpack included."""
+    corpus = open_corpus(publish(tmp_path, ordinary(40)))
+    file = corpus.folder / "documents" / "part-00000.parquet"
+    data = file.read_bytes()
+    columns = pq.read_metadata(file).row_group(0)
+    text = next(columns.column(n) for n in range(columns.num_columns) if columns.column(n).path_in_schema == "text")
+    for place in range(text.data_page_offset + 60, text.data_page_offset + text.total_compressed_size, 97):
+        damaged = bytearray(data)
+        damaged[place] ^= 1
+        file.write_bytes(damaged)
+        with pytest.raises(CorpusError, match=r"part-00000\.parquet"):
+            list(corpus.batches("documents"))
+
+
+def test_a_table_of_other_columns_is_an_error(tmp_path: Path) -> None:
+    """A file with a column that this version does not know is refused, with the names of its columns."""
+    corpus = open_corpus(publish(tmp_path, ordinary(5)))
+    file = corpus.folder / "documents" / "part-00000.parquet"
+    pq.write_table(pq.read_table(file).append_column("mood", pa.array(["good"] * 5)), file)
+    with pytest.raises(CorpusError, match=r"other columns than this version knows: .*mood"):
+        list(corpus.batches("documents"))
+
+
+def test_a_corpus_with_signals_is_read_with_them(tmp_path: Path) -> None:
+    """The columns of `--signals` are part of the documents that are read."""
+    (tmp_path / "a.txt").write_text("The council voted on Tuesday to keep the old bridge open for another year.\n")
+    built = build([str(tmp_path / "a.txt")], tmp_path / "out", Config(workers=1, signals=True))
+    (documents,) = open_corpus(built.corpus).batches("documents")
+    assert set(SIGNALS) <= set(documents.schema.names)
