@@ -148,6 +148,7 @@ def _article(draw: random.Random, vocabulary: list[str], former: list[list[str]]
 
 
 STAGES = """
+import pipeline.lean  # as the program does
 import sys, time, pathlib
 import numpy as np
 import pyarrow as pa

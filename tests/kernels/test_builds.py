@@ -6,10 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from pipeline import kernels
 from tests.conftest import SEEDS
+from tests.kernels.twins import NEEDS_KERNELS
 
 _BUILD = """
 import sys
@@ -30,7 +28,7 @@ def build(how: str, output: Path) -> dict[str, bytes]:
     return {str(file.relative_to(corpus)): file.read_bytes() for file in corpus.rglob("*") if file.is_file()}
 
 
-@pytest.mark.skipif(kernels.compiled is None, reason="the kernels were not built")
+@NEEDS_KERNELS
 def test_a_machine_without_a_compiler_publishes_the_same_bytes(tmp_path: Path) -> None:
     """Every file of a corpus is the same, manifest and report included, whoever did the work."""
     compiled, plain = build("with", tmp_path / "with"), build("without", tmp_path / "without")

@@ -18,11 +18,9 @@ from pipeline.strip.rules.prefilter import needs_of
 from pipeline.strip.rules.search import Matches
 from pipeline.strip.rules.seen import Seen
 from tests.conftest import examples
-from tests.kernels.test_same import TEXTS, assert_same, both_ways, lines_of
+from tests.kernels.twins import NEEDS_KERNELS, TEXTS, assert_same, both_ways, lines_of
 
-pytestmark = pytest.mark.skipif(
-    kernels.compiled is None, reason="the kernels were not built: install with a C compiler there to compare them"
-)
+pytestmark = NEEDS_KERNELS
 
 PATTERNS = (
     r"\bsign up\b",

@@ -15,11 +15,9 @@ from pipeline.strip.lines import Lines, count_words, split_lines
 from pipeline.strip.ranges import concatenated, holds_any, same_bytes
 from pipeline.strip.repetition import MAX_BYTES, line_keys
 from tests.conftest import examples
-from tests.kernels.test_same import TEXTS, assert_same, both_ways, lines_of
+from tests.kernels.twins import NEEDS_KERNELS, TEXTS, assert_same, both_ways, lines_of
 
-pytestmark = pytest.mark.skipif(
-    kernels.compiled is None, reason="the kernels were not built: install with a C compiler there to compare them"
-)
+pytestmark = NEEDS_KERNELS
 
 # Signs whose bytes the loops treat apart: every blank character, and some that begin or end like one.
 BLANKS = "\u00a0\u0085\u2000\u200b\u200f\u2028\u2029\u202f\u2060\u3000\ufeff"

@@ -18,11 +18,9 @@ from pipeline.strip.model.features import OWN, line_features
 from pipeline.strip.model.neighbours import NAMES, surroundings
 from pipeline.strip.model.tokens import FLAG_UNIT, HEAD, MARK_UNIT, TAIL
 from tests.conftest import examples
-from tests.kernels.test_same import assert_same, both_ways
+from tests.kernels.twins import NEEDS_KERNELS, assert_same, both_ways
 
-pytestmark = pytest.mark.skipif(
-    kernels.compiled is None, reason="the kernels were not built: install with a C compiler there to compare them"
-)
+pytestmark = NEEDS_KERNELS
 
 # Lines that come again within a document, names and long words that do, ends of every kind.
 _LINES = st.sampled_from(
