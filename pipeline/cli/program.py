@@ -7,7 +7,6 @@ import io
 import os
 import select
 import sys
-from importlib.metadata import version
 from typing import Any, NoReturn
 
 import click
@@ -69,6 +68,8 @@ class _Group(click.Group):
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - what click hands over
     """Print the version, and whether the inner loops are compiled: speed is the only thing that differs."""
     if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
         from pipeline.kernels import compiled
 
         click.echo(f"pipeline, version {version('news-corpus-pipeline')}")

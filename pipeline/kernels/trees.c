@@ -116,7 +116,7 @@ PyObject *sum_trees(PyObject *module, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-/* Labels of a line, in five groups of four lanes, as `weigh_words` has its heads in two. */
+/* Labels of a line, in five groups of four lanes, as `read_lines` has its heads in two. */
 enum { GROUPS = 5, LABELS = GROUPS * LANES, SOME = 64 };
 
 typedef struct {
