@@ -7,13 +7,23 @@ program of their own keeps both.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
+
+
+# Batches are made of arrays, which no cycle holds: looking for cycles among the objects of modules and rules is in vain.
+_COLLECT_AFTER: Final = (50_000, 50, 50)
+# Parameters of glibc's `mallopt`.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES: Final = 256 << 20
+_MAPPED_BYTES: Final = 32 << 20  # the most that glibc takes
 
 
 class _WithoutPandas:
@@ -28,5 +38,18 @@ class _WithoutPandas:
             raise ModuleNotFoundError(msg, name=name)
 
 
+def _keep_freed_memory() -> None:
+    """Arrays of the last batch make room for those of the next: else glibc gives each back to the system and asks again.
+
+    What a stage has left behind goes back at its end (`memory.give_back`).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _MAPPED_BYTES)
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 sys.meta_path.insert(0, _WithoutPandas())
+gc.set_threshold(*_COLLECT_AFTER)
+_keep_freed_memory()
