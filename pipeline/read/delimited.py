@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -31,11 +33,12 @@ if TYPE_CHECKING:
 _DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
 # The standard library's own limit is for the whole process; ours is `longest_record`.
 _NO_LIMIT: Final = (1 << 31) - 1
-# Bytes that are split into lines at once.
+# Bytes that are split into lines at once: a string to read lines from takes four times as many.
 _PIECE: Final = 1 << 20
 _FIRST_QUOTES: Final = 1 << 12
 # No table of articles has so many columns; every block of rows costs something for each of them.
 _MAX_COLUMNS: Final = 10_000
+_LONGEST_HEADER: Final = 4 << 20
 
 
 def read(stream: Stream, part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
@@ -55,6 +58,7 @@ class _Reader:
         self._fault: Fault | None = None
         self._index = 0
         self._rest = b""
+        self._quoted = False  # what is left over of a block ends inside quotes
         self._ended = False
 
     def run(self) -> Iterator[pa.RecordBatch]:
@@ -82,8 +86,8 @@ class _Reader:
             yield fault_row(self._file, 0, Fault("invalid-csv", "the file has no header"))
 
     def _fill(self) -> None:
-        # Twice as much each time that no record ends in it: a long one is looked through a few times only.
-        size = max(BLOCK, min(len(self._rest), longest_record(self._config) - len(self._rest)))
+        # Four times as much each time that no record ends in it: a long one is looked through a few times only.
+        size = max(BLOCK, min(3 * len(self._rest), longest_record(self._config) + 1 - len(self._rest)))
         more = self._stream.read(size)
         self._ended = len(more) < size
         self._rest += more
@@ -100,6 +104,7 @@ class _Reader:
             if not self._header or not self._rest or self._fault:
                 return
         bounds = _bounds(self._rest, self._delimiter.encode(), final=self._final)
+        self._quoted = self._rest.count(b'"') % 2 > 0
         if bounds is None:
             batch, used = self._exact(self._rest, final=self._final)
             self._rest = self._rest[used:]
@@ -121,7 +126,10 @@ class _Reader:
             yield batch
 
     def _read_header(self) -> None:
-        for row, _, stop, closed in _rows(self._rest, self._delimiter, final=self._final):
+        blank = 0
+        for row, _, stop, closed, whole in _rows(self._rest, self._delimiter, final=self._final):
+            if not whole:
+                break
             if closed and len(row) > _MAX_COLUMNS:
                 words = f"the header has {len(row)} columns; {_MAX_COLUMNS} are the most that are read"
                 self._fault = Fault("invalid-csv", words)
@@ -130,6 +138,11 @@ class _Reader:
                 self._header = _unique([_plain(name, self._config.encoding)[0] or "" for name in row])
                 self._rest = self._rest[stop:]
                 return
+            blank = stop if closed else blank
+        self._rest = self._rest[blank:]
+        if len(self._rest) > _LONGEST_HEADER:
+            words = f"the header does not end within {_LONGEST_HEADER} bytes; is a quote in it not closed?"
+            self._fault = Fault("invalid-csv", words)
 
     # The quick way
 
@@ -174,7 +187,10 @@ class _Reader:
         sound: list[int] = []
         broken: dict[int, tuple[Fault, bytes, str | None]] = {}
         used = count = 0
-        for row, start, stop, closed in _rows(data, self._delimiter, final=final):
+        for row, start, stop, closed, whole in _rows(data, self._delimiter, final=final):
+            if not whole:
+                self._quoted = not closed
+                break
             used = stop
             if not row and closed:
                 continue
@@ -225,8 +241,7 @@ class _Reader:
 
     def _skip_record(self) -> pa.RecordBatch:
         """Pass over a record that is too large to hold: all bytes at hand, and those up to its end."""
-        # The reader found no end in these bytes; whether they leave a quote open, only the reader can say.
-        quotes = int(any(not closed for *_, closed in _rows(self._rest, self._delimiter, final=True)))
+        quotes = int(self._quoted)
         # A CR at their end may be the end of the record.
         size = len(self._rest) - (self._rest.endswith(b"\r") and not quotes)
         digest = hashlib.sha256(self._rest[:size])
@@ -313,25 +328,28 @@ def _filled(column: pa.Array) -> pa.Array:
     return pc.if_else(empty, pa.scalar(None, pa.string()), column) if pc.any(empty).as_py() else column
 
 
-def _rows(data: bytes, delimiter: str, *, final: bool) -> Iterator[tuple[list[str], int, int, bool]]:
-    """Rows as the standard library reads them: cells, first byte, byte after the last, whether all quotes are closed.
+def _rows(data: bytes, delimiter: str, *, final: bool) -> Iterator[tuple[list[str], int, int, bool, bool]]:
+    """Rows as the standard library reads them, a character of a cell for each byte: see `_plain`.
 
-    Unless these are the `final` bytes of the file, a last row that may go on after them is left out.
+    Of each its cells, first byte, byte after the last, whether all quotes are closed, and whether it is whole: unless
+    these are the `final` bytes of the file, the last row may go on after them.
     """
     csv.field_size_limit(_NO_LIMIT)
     place = 0
-    broken = exhausted = False
+    piece = io.StringIO()
+    exhausted = False
 
-    def lines() -> Iterator[str]:
-        nonlocal place, broken, exhausted
-        for line in _lines(data):
-            place += len(line)
-            # A CR at the very end may be the first half of a line break.
-            broken = line[-1:] == b"\n" or (line[-1:] == b"\r" and place < len(data))
-            yield line.decode("utf-8", "surrogateescape")
+    def pieces() -> Iterator[io.StringIO]:
+        nonlocal place, piece, exhausted
+        while place + piece.tell() < len(data):
+            place += piece.tell()
+            end = data.find(b"\n", place + _PIECE) + 1 or len(data)
+            piece = io.StringIO(data[place:end].decode("latin-1"), newline="")
+            yield piece
         exhausted = True
 
-    reader = csv.reader(lines(), delimiter=delimiter)
+    # No line passes through code of ours: of a row that never ends there may be millions.
+    reader = csv.reader(chain.from_iterable(pieces()), delimiter=delimiter)
     start = 0
     while True:
         try:
@@ -340,36 +358,28 @@ def _rows(data: bytes, delimiter: str, *, final: bool) -> Iterator[tuple[list[st
             return
         except csv.Error:
             row = []
+        stop = place + piece.tell()
+        # A CR at the very end may be the first half of a line break.
+        broken = data[stop - 1] == 0x0A or (data[stop - 1] == 0x0D and stop < len(data))
         # A row that asked for one line more than there is has an open quote.
-        if not final and (exhausted or not broken):
-            return
-        yield row, start, place, not exhausted
-        start = place
-
-
-def _lines(data: bytes) -> Iterator[bytes]:
-    """The lines with their ends, some of them at a time: as a list they would take many times the memory."""
-    start = 0
-    while start < len(data):
-        end = data.find(b"\n", start + _PIECE) + 1 or len(data)
-        yield from data[start:end].splitlines(keepends=True)
-        start = end
+        yield row, start, stop, not exhausted, final or (broken and not exhausted)
+        start = stop
 
 
 def _plain(cell: str, encoding: str | None) -> tuple[str | None, str]:
-    """The text of a cell, which holds bytes that are not UTF-8 as surrogates, and the encoding it was in."""
+    """The text of a cell, of which each character stands for a byte, and the encoding it was in."""
     if cell.isascii():
         return cell, "utf-8"
+    content = cell.encode("latin-1")
     try:
-        cell.encode()
-    except UnicodeEncodeError:
+        return content.decode(), "utf-8"
+    except UnicodeDecodeError:
         if encoding is None:
             return None, "utf-8"
-        try:
-            return cell.encode("utf-8", "surrogateescape").decode(encoding), encoding
-        except (UnicodeError, ValueError):
-            return None, "utf-8"
-    return cell, "utf-8"
+    try:
+        return content.decode(encoding), encoding
+    except (UnicodeError, ValueError):
+        return None, "utf-8"
 
 
 def _unique(header: list[str]) -> list[str]:

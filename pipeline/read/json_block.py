@@ -58,8 +58,8 @@ class Lines:
     def written(self) -> NDArray[np.bool_]:
         """Which lines are more than white space, bool[lines]."""
         first = np.frombuffer(self.block, np.uint8)[np.minimum(self.start, len(self.block) - 1)]
-        written: NDArray[np.bool_] = (self.start < self.end) & ~np.isin(first, _BLANKS)
-        for row in np.flatnonzero(~written).tolist():
+        written: NDArray[np.bool_] = self.start < self.end
+        for row in np.flatnonzero(written & np.isin(first, _BLANKS)).tolist():
             written[row] = bool(self.block[self.start[row] : self.end[row]].strip(_BLANKS.tobytes()))
         return written
 

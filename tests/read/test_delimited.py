@@ -128,6 +128,15 @@ def test_shapes_of_files(data: bytes, reasons: list[str | None], read: Read) -> 
     assert [row["reason"] for row in read("a.csv", data)] == reasons
 
 
+def test_a_header_that_does_not_end_is_the_fault_of_the_file(read: Read) -> None:
+    """A quote that opens in the header takes the file with it: one row, which says so; blank lines before it do not."""
+    (row,) = read("a.csv", b'"text,id\n' + b"fine,1\n" * 2_000_000)
+    assert row["reason"] == "invalid-csv"
+    assert "the header does not end within" in row["detail"]
+    (row,) = read("a.csv", b"\n" * 10_000_000 + b"text,id\nfine,1\n")
+    assert row["text"] == "fine"
+
+
 def test_columns_of_one_name_and_none_are_told_apart(read: Read) -> None:
     """The first column of a name has it; later ones and nameless ones get their number."""
     (row,) = read("a.csv", b"text,text,\na,b,c\n")
