@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-# Batches are made of arrays, which no cycle holds: looking for cycles among the objects of modules and rules is in vain.
+# Batches are made of arrays, which no cycle holds: to look for one among the objects of modules and rules is in vain.
 _COLLECT_AFTER: Final = (50_000, 50, 50)
 # Parameters of glibc's `mallopt`.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -39,7 +39,7 @@ class _WithoutPandas:
 
 
 def _keep_freed_memory() -> None:
-    """Arrays of the last batch make room for those of the next: else glibc gives each back to the system and asks again.
+    """Arrays of a batch make room for those of the next: else glibc gives each back to the system and asks again.
 
     What a stage has left behind goes back at its end (`memory.give_back`).
     """

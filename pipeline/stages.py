@@ -181,7 +181,7 @@ class ReadStep:
 
         guilty = blame_by_halves(len(source.slices), kills)
         slices = tuple(
-            dataclasses.replace(part, deadly=number in guilty and part.file.kind in ONE_RECORD)
+            part._replace(deadly=number in guilty and part.file.kind in ONE_RECORD)
             for number, part in enumerate(source.slices)
         )
         return dataclasses.replace(task, source=dataclasses.replace(source, slices=slices))

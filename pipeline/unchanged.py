@@ -56,7 +56,8 @@ def is_published(work: Path, key: str, corpus: Path, staged: Path) -> bool:
 
 
 def _is_as_written(file: Path, entry: dict[str, object], staged: Path) -> bool:
-    """A link to a part that was checked, or a file with the digest of the manifest."""
-    if staged.exists() and staged.samefile(file):
-        return True
-    return file_digest(file) == (entry["size"], entry["sha256"])
+    """Whether a file has the digest of the manifest, and so has what is staged in its place: mostly, a link to it."""
+    written = (entry["size"], entry["sha256"])
+    if staged.exists():
+        return staged.samefile(file) or file_digest(staged) == file_digest(file) == written
+    return file_digest(file) == written

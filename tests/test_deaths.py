@@ -34,6 +34,8 @@ def write_inputs(folder: Path, deadly: str) -> None:
 
 
 QUICK = {("killed", "first"), ("out of memory", "middle"), ("aborted", "last")}
+# Bytes of a shard: it holds a whole file, or a part of one.
+SHARDS = {"first": 12_000, "middle": 1_000, "last": 1_000}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_only_the_document_that_kills_its_worker_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str, place: str
 ) -> None:
     """First, middle or last of a build: every other document is published, and the guilty one can be restored."""
-    monkeypatch.setattr(source, "SHARD_BYTES", 1_000)
+    monkeypatch.setattr(source, "SHARD_BYTES", SHARDS[place])
     folder, guilty = tmp_path / "in", PLACES[place]
     write_inputs(folder, guilty)
     whole = build([str(folder)], tmp_path / "whole", Config(workers=1)).corpus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +27,7 @@ COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 _ODD: Final = re.compile("[\x00-\x1f\x7f\udc80-\udcff]|%(?=[0-9A-Fa-f]{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
+class InputFile(NamedTuple):
     """A file of the input.
 
     Attributes:
@@ -50,9 +49,12 @@ class InputFile:
     sha256: str = ""
     root: str | None = None
 
+    def hashed(self, sha256: str, size: int) -> InputFile:
+        """The file with the digest of its bytes, and how many there were."""
+        return InputFile(self.uri, self.path, size, self.kind, self.compression, sha256, self.root)
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+
+class Slice(NamedTuple):
     """A part of a file: a range of bytes of JSON Lines, of row groups of Parquet, and 0 to 1 for a whole file.
 
     Attributes:

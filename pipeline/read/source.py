@@ -16,7 +16,7 @@ import os
 import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -39,6 +39,8 @@ _WEB: Final = ("trafilatura", "lxml", "justext", "fastwarc")
 # A shard is about this much input: enough to make its fixed costs small, little enough to keep every worker busy.
 SHARD_BYTES: Final = 32 << 20
 _HASH_THREADS: Final = 4
+# Bytes that are hashed at once.
+_HASH_BYTES: Final = 1 << 20
 # Of files that are smaller on average, opening and closing is most of the work.
 _LARGE_BYTES: Final = 1 << 20
 # Small files are put together to a quarter of that on average: several smaller shards balance better.
@@ -283,28 +285,33 @@ def _hash_all(files: Sequence[InputFile], cuts: dict[str, tuple[tuple[int, int],
 
 def _hash(file: InputFile, cuts: dict[str, tuple[tuple[int, int], ...]]) -> InputFile:
     """The file with the SHA-256 of its bytes; one pass also finds where a large JSON Lines file can be cut."""
-    from pipeline.read.stream import open_raw
+    from pipeline.read.stream import open_raw, read_whole
 
+    # Folders of 100,000 small files are common: no stream for each of them.
+    if file.root is None and file.size < min(_HASH_BYTES, SHARD_BYTES):
+        data, fault = read_whole(None, file.path, None, _HASH_BYTES)
+        if fault:
+            return file
+        if len(data) <= _HASH_BYTES:
+            return file.hashed(hashlib.sha256(data).hexdigest(), len(data))
     cutter = _Cutter() if file.kind == "jsonl" and not file.compression and file.size > SHARD_BYTES else None
     digest = hashlib.sha256()
     size = 0
     try:
         raw = open_raw(file.root, file.path)
         try:
-            while data := raw.read(1 << 20):
+            while data := raw.read(_HASH_BYTES):
                 digest.update(data)
                 size += len(data)
                 if cutter:
                     cutter.add(data)
-                if size == file.size < 1 << 20:
-                    break
         finally:
             raw.close()
     except (OSError, ValueError):
         return file
     if cutter and cutter.cuts:
         cuts[file.path] = tuple(cutter.cuts)
-    return replace(file, sha256=digest.hexdigest(), size=size)
+    return file.hashed(digest.hexdigest(), size)
 
 
 class _Cutter:

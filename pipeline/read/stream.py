@@ -308,10 +308,9 @@ def _read_local(path: str, size: int) -> tuple[bytes, Fault | None]:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            parts = []
-            while size > 0 and (data := os.read(handle, min(size, 1 << 20))):
-                parts.append(data)
-                size -= len(data)
+            parts = [data := os.read(handle, min(size, 1 << 20))]
+            while data and (size := size - len(data)) > 0:
+                parts.append(data := os.read(handle, min(size, 1 << 20)))
             return b"".join(parts), None
         finally:
             os.close(handle)

@@ -140,8 +140,10 @@ def _name_key(name: str) -> int:
 
 
 def _host(url: str | None) -> str:
+    if not url:
+        return ""
     try:
-        return urlsplit(url or "").hostname or ""
+        return urlsplit(url).hostname or ""
     except ValueError:
         return ""
 

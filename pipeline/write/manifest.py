@@ -19,6 +19,8 @@ FORMAT: Final = 1
 NAME_DIGITS: Final = 16
 
 _FILE = re.compile(rb'\{\n"digest": "([0-9a-f]{64})",\n(.*)', re.DOTALL)
+# `json.dumps` would make an encoder for each line.
+_encode: Final = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 # Mappings and lists are broken into lines down to here: one line for each file and each input.
 _LINE_DEPTH: Final = 2
 
@@ -66,4 +68,4 @@ def _json(value: object, depth: int) -> str:
     if depth < _LINE_DEPTH and value and isinstance(value, Sequence) and not isinstance(value, str):
         return "[\n" + ",\n".join(_json(entry, _LINE_DEPTH) for entry in value) + "\n]"
     # A file name that is no text (a lone surrogate) is escaped by the encoder's error handler in `render`.
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return _encode(value)
