@@ -36,6 +36,12 @@ class OlderPart:
     name: str
     work: Path
 
+    @property
+    def cost(self) -> int:
+        """How much work it is, as bytes."""
+        size: int = self.corpus.manifest["files"][self.name]["size"]
+        return size
+
     def file(self, stage: str) -> Path:
         """Where a stage's result for this part lies."""
         return self.work / f"{key_of('against', self.corpus.manifest['files'][self.name])}.{stage}{shards.SUFFIX}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pipeline import dedupe, shards
 from pipeline.against import OlderPart, OlderStep, digest_of, older_parts
 from pipeline.cluster import absolute, engine_of
-from pipeline.engine import Engine, Step, cores
+from pipeline.engine import Engine, Step, cores, longest_first
 from pipeline.errors import PipelineError
 from pipeline.language import refuse_without_library
 from pipeline.memory import Shares, give_back, share_out
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
 
-Task = TypeVar("Task")
+Task = TypeVar("Task", bound="Costly")
 Result = TypeVar("Result")
 
 # Where finished shards wait for the rest of an interrupted build, and finished parts for the next one.
@@ -50,6 +50,14 @@ WORK = ".work"
 
 # Told the stage, how many shards are done, and how many there are.
 Progress = Callable[[str, int, int], None]
+
+
+class Costly(Protocol):
+    """What is known of a task before it is done."""
+
+    @property
+    def cost(self) -> int:
+        """How much work it is, as bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +167,12 @@ def _refuse_quarantine(counts: PartCounts, config: Config) -> None:
 def _run(
     engine: Engine, progress: Progress, stage: str, step: Step[Task, Result], tasks: Sequence[Task]
 ) -> list[Result]:
-    """Run one step over all shards; results in input order."""
+    """Run one step over all shards, those first that take longest; results in input order."""
+    order = longest_first([task.cost for task in tasks])
     results: dict[int, Result] = {}
     progress(stage, 0, len(tasks))
-    for index, result in engine.map(step, tasks):
-        results[index] = result
+    for place, result in engine.map(step, [tasks[index] for index in order]):
+        results[order[place]] = result
         progress(stage, len(results), len(tasks))
     give_back()
     return [results[index] for index in range(len(tasks))]

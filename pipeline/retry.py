@@ -49,6 +49,11 @@ class LastBuild:
     key: str
     quarantine_only: bool
 
+    @property
+    def cost(self) -> int:
+        """How much work it is, as bytes."""
+        return sum(file.size for file in self.files())
+
     def files(self) -> list[RetryFile]:
         """The files that are read, as the manifest lists them."""
         corpus = open_corpus(self.corpus)

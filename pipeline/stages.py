@@ -123,6 +123,11 @@ class ShardTask:
         key = self.read_key if stage in ("read", "sightings") else self.strip_key
         return self.work / f"{key}.{stage}{shards.SUFFIX}"
 
+    @property
+    def cost(self) -> int:
+        """How much work it is, as bytes of input."""
+        return self.source.cost
+
     def __str__(self) -> str:
         return f"shard {self.number}"
 
@@ -252,6 +257,11 @@ class WriteTask:
     def part(self) -> Path:
         """Where the finished part is kept: under a key of everything its bytes depend on."""
         return self.shard.work / (key_of(self.shard.strip_key, self.verdicts.digest()) + parts.SUFFIX)
+
+    @property
+    def cost(self) -> int:
+        """As that of its shard."""
+        return self.shard.cost
 
     def __str__(self) -> str:
         return str(self.shard)

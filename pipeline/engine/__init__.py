@@ -8,6 +8,6 @@ and does the rest; and doing a task twice, at once or one after the other, does 
 from __future__ import annotations
 
 from pipeline.engine.local import LocalEngine, cores, prepare
-from pipeline.engine.step import Engine, Step, blame_by_halves
+from pipeline.engine.step import Engine, Step, blame_by_halves, longest_first
 
-__all__ = ["Engine", "LocalEngine", "Step", "blame_by_halves", "cores", "prepare"]
+__all__ = ["Engine", "LocalEngine", "Step", "blame_by_halves", "cores", "longest_first", "prepare"]

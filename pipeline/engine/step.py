@@ -40,6 +40,15 @@ class Engine(Protocol):
         """
 
 
+def longest_first(costs: Sequence[int]) -> list[int]:
+    """The order to begin tasks in, so that none is left with the longest when all others are done.
+
+    >>> longest_first([3, 9, 3])
+    [1, 0, 2]
+    """
+    return sorted(range(len(costs)), key=lambda task: -costs[task])
+
+
 def outlive(
     step: Step[Task, Result], task: Task, alone: Callable[[Task], Result], deaths: tuple[type[BaseException], ...]
 ) -> Result:

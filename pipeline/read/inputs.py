@@ -79,10 +79,12 @@ class Shard:
     Attributes:
         key: SHA-256 over names, contents and ranges: equal keys mean equal records.
         slices: the parts of files it consists of, in input order.
+        cost: how much work it is, as bytes of input.
     """
 
     key: str
     slices: tuple[Slice, ...]
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
