@@ -136,9 +136,9 @@ class Rounds:
         title_lines = find_titles(some.lines, verdicts, titles)
         found = title_lines[title_lines >= 0]
         verdicts = judge(some.lines, verdicts, scores, self._threshold, found, some.repeated)
-        near = (verdicts.label == 0) & (scores.score >= self._threshold - _DOUBT)
         verdicts.label[found], verdicts.score[found] = TITLE, _TITLE_SCORE
         verdicts.evidence[found] = context.BY_CONTEXT
+        near = (verdicts.label == 0) & (scores.score >= self._threshold - _DOUBT)
         return Judged(verdicts, hits, title_lines), near
 
 
