@@ -47,7 +47,7 @@ def _facts(corpus: Corpus) -> Facts:
         told = Facts()
         for documents, removed in part:
             told.add(documents, removed)
-        facts.add_part(told.table())
+        facts.add_part(*told.tables())
     for batch in corpus.batches("duplicates"):
         facts.add_duplicates(batch)
     for batch in corpus.batches("quarantine"):

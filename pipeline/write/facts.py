@@ -142,20 +142,20 @@ class Facts:
 
     # Kept, and added up
 
-    def table(self) -> pa.Table:
-        """The facts of a part: its samples, and all else beside them as JSON."""
+    def tables(self) -> tuple[pa.Table, pa.Table]:
+        """The facts of a part: its samples, with what is little beside them as JSON; and its lines."""
         content = {
-            "lines": self._lines.most_often(PART_LINES),
             "groups": {name: [groups.ordered(), groups.forgotten] for name, groups in self.groups.items()},
             "quarantine": self._quarantine,
             "pools": self._pools.to_json(),
         }
-        return self._samples.combine_chunks().replace_schema_metadata({_KEY: json.dumps(content)})
+        told = self._samples.combine_chunks().replace_schema_metadata({_KEY: json.dumps(content)})
+        return told, self._lines.largest(PART_LINES)
 
-    def add_part(self, part: pa.Table) -> None:
-        """Gather what `table` gave for a part; parts come in their order."""
+    def add_part(self, part: pa.Table, lines: pa.Table) -> None:
+        """Gather what `tables` gave for a part; parts come in their order."""
         content = json.loads(part.schema.metadata[_KEY])
-        self._lines.add_counted(content["lines"])
+        self._lines.add_counted(lines)
         self._lines.forget()
         for name, counted in content["groups"].items():
             self.groups[name].add_counted(*counted)
@@ -177,7 +177,9 @@ class Facts:
 
     def lines(self, number: int) -> list[Line]:
         """Label, text and number of the lines that were removed most often, more than once each."""
-        return [line for line in self._lines.most_often(number) if line[2] > 1]
+        table = self._lines.largest(number)
+        columns = (table[name].to_pylist() for name in _COUNTED_LINES.names)
+        return [line for line in zip(*columns, strict=True) if line[2] > 1]
 
     def documents(self) -> Iterator[Document]:
         """Samples, the most telling first: flagged, lost most, some of each label, any."""
@@ -193,10 +195,11 @@ class Facts:
 
 
 def save(facts: Facts, file: Path) -> None:
-    """Keep the facts of a part in a file."""
-    table = facts.table()
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    """Keep the facts of a part in a file: two streams of Arrow, one after the other."""
+    with pa.OSFile(str(file), "wb") as sink:
+        for table in facts.tables():
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
 
 
 def collect(files: Sequence[Path]) -> Facts:
@@ -204,8 +207,11 @@ def collect(files: Sequence[Path]) -> Facts:
     facts = Facts()
     for file in files:
         with pa.memory_map(str(file)) as mapped:
-            facts.add_part(pa.ipc.open_file(mapped).read_all())
+            facts.add_part(pa.ipc.open_stream(mapped).read_all(), pa.ipc.open_stream(mapped).read_all())
     return facts
+
+
+_COUNTED_LINES: Final = pa.schema([("label", pa.string()), ("line", pa.string()), ("count", pa.int64())])
 
 
 class _Lines:
@@ -219,33 +225,23 @@ class _Lines:
         """Count removed lines."""
         lines = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(texts), 0, LINE_CHARACTERS)
         ones = pa.array(np.ones(len(lines), np.int64))
-        self._keep(pa.table({"label": labels, "line": lines, "count": ones}))
+        self.add_counted(self._summed(pa.table([labels, lines, ones], schema=_COUNTED_LINES)))
 
-    def add_counted(self, lines: Sequence[Line]) -> None:
-        """Count lines that were counted already."""
-        columns = list(zip(*lines, strict=True)) or [(), (), ()]
-        kinds = {"label": pa.string(), "line": pa.string(), "count": pa.int64()}
-        arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
-        self._keep(pa.table(dict(zip(kinds, arrays, strict=True))))
-
-    def _keep(self, table: pa.Table) -> None:
-        self._rows.append(self._summed(table))
-        self._size += self._rows[-1].num_rows
+    def add_counted(self, lines: pa.Table) -> None:
+        """Count lines that `largest` gave."""
+        self._rows.append(lines)
+        self._size += lines.num_rows
 
     def forget(self) -> None:
         """Let go of the rarest when there are too many."""
         if self._size > COUNTED:
-            self._rows = [self._largest(REMEMBERED)]
+            self._rows = [self.largest(REMEMBERED)]
             self._size = self._rows[0].num_rows
 
-    def most_often(self, number: int) -> list[Line]:
-        """Label, text and count of so many lines, the most frequent first."""
-        table = self._largest(number)
-        return list(zip(*(table[name].to_pylist() for name in ("label", "line", "count")), strict=True))
-
-    def _largest(self, number: int) -> pa.Table:
+    def largest(self, number: int) -> pa.Table:
+        """So many lines, each once, the most frequent first: `label`, `line`, `count`."""
         if not self._rows:
-            return pa.table({"label": [], "line": [], "count": []})
+            return _COUNTED_LINES.empty_table()
         table = self._summed(pa.concat_tables(self._rows))
         # Sorting all would cost more than counting them: the rare ones are left out first.
         counts = table["count"].to_numpy()
