@@ -32,7 +32,7 @@ from pipeline.stages import (
 )
 from pipeline.strip.cleaner import load_cleaner
 from pipeline.strip.repetition import templates
-from pipeline.unchanged import NOTE, is_published, note_published
+from pipeline.unchanged import NOTE, note_published, published_counts
 from pipeline.write import publish
 from pipeline.write.counts import PartCounts, total
 from pipeline.write.dataset import Input, finish
@@ -98,6 +98,13 @@ def build(
         sources: list[Shard | LastBuild] = [*again, *plan(discovery, config)]
         files = [file for build in again for file in build.files()]
         tasks = [shard_task(source, number, work, config) for number, source in enumerate(sources)]
+        older = older_parts(config, work)
+        inputs_read: list[Input] = [*files, *discovery.files]
+        named = versions(config) | digest_of(older)
+        key, corpus = build_key(tasks, inputs_read, discovery.skipped, config, named), output / publish.CORPUS
+        if (counts := published_counts(work, key, corpus)) is not None:
+            _refuse_quarantine(counts, config)
+            return Built(corpus, counts, discovery)
         if (config.rules or config.model) and not all(is_finished(task.file("sightings")) for task in tasks):
             load_cleaner(
                 config.rules, config.strictness, config.model
@@ -107,7 +114,6 @@ def build(
         known = templates(sightings, shares.step, work)
         tasks = [with_templates(task, known) for task in tasks]
         run("strip", StripStep(config), tasks)
-        older = older_parts(config, work)
         if older:
             run("against", OlderStep(config.dedupe == "near"), older)
         verdicts = _verdicts([*older, *tasks], len(older), config, shares.step, work)
@@ -115,13 +121,9 @@ def build(
         part_counts = run("write", WriteStep(config), parts)
         counts = total(part_counts)
         _refuse_quarantine(counts, config)
-        inputs_read: list[Input] = [*files, *discovery.files]
-        named = versions(config) | digest_of(older)
-        key = build_key(parts, inputs_read, discovery.skipped, config, named)
-        corpus = output / publish.CORPUS
-        if not is_published(work, key, corpus, folder):
-            finish(folder, counts, inputs_read, discovery.skipped, config, named)
-            corpus = publish.switch(output, folder)
+        finish(folder, counts, inputs_read, discovery.skipped, config, named)
+        corpus = publish.switch(output, folder)
+        if "worker-died" not in counts.quarantine:  # which may go well the next time
             note_published(work, key, corpus)
         kept = (task.file(stage) for task in older for stage in GLOBAL_SHARDS)
         keep_for_next(work, parts, part_counts, [work / NOTE, *kept])

@@ -297,15 +297,15 @@ class WriteStep:
 
 
 def build_key(
-    done: Sequence[WriteTask],
+    tasks: Sequence[ShardTask],
     inputs: Sequence[Input],
     skipped: Mapping[str, int],
     config: Config,
     named: Mapping[str, str],
 ) -> str:
-    """A key of everything that the bytes of a whole build depend on: its parts, and what its manifest says."""
+    """A key of everything that the bytes of a whole build depend on: its shards, and what its manifest says."""
     files = [[file.uri, file.size, file.sha256] for file in inputs]
-    return key_of([task.part.name for task in done], files, dict(skipped), config.published_settings(), dict(named))
+    return key_of([task.strip_key for task in tasks], files, dict(skipped), config.published_settings(), dict(named))
 
 
 def keep_for_next(work: Path, done: Sequence[WriteTask], counts: Sequence[PartCounts], also: Iterable[Path]) -> None:

@@ -20,6 +20,7 @@ from pipeline import parts, stages
 from pipeline.build import build
 from pipeline.config import Config
 from pipeline.corpus.check import check
+from pipeline.errors import PipelineError
 from pipeline.read import source
 from tests.conftest import ROOT, SEEDS
 from tests.test_build import digests, rows
@@ -185,6 +186,19 @@ def test_a_damaged_description_is_made_again(folder: Path, tmp_path: Path, name:
     file.chmod(0o644)
     file.write_bytes(file.read_bytes()[:-9])
     assert digests(build([str(folder)], tmp_path / "out", Config(workers=1)).corpus) == whole
+
+
+def test_what_is_published_is_not_built_again(folder: Path, tmp_path: Path) -> None:
+    """The same inputs again: no stage runs, the corpus and its counts are what they were, and `strict` is still heard."""
+    (folder / "bad.jsonl").write_text("no JSON\n")
+    first = build([str(folder)], tmp_path / "out", Config(workers=1))
+    stages: list[str] = []
+    again = build([str(folder)], tmp_path / "out", Config(workers=1), lambda stage, *_: stages.append(stage))
+    assert stages == []
+    assert again.counts == first.counts
+    assert again.corpus.resolve() == first.corpus.resolve()
+    with pytest.raises(PipelineError, match="invalid-json 1"):
+        build([str(folder)], tmp_path / "out", Config(workers=1, strict=True))
 
 
 def test_a_build_that_is_gone_is_published_again(folder: Path, tmp_path: Path) -> None:
