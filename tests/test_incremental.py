@@ -189,7 +189,7 @@ def test_a_damaged_description_is_made_again(folder: Path, tmp_path: Path, name:
 
 
 def test_what_is_published_is_not_built_again(folder: Path, tmp_path: Path) -> None:
-    """The same inputs again: no stage runs, the corpus and its counts are what they were, and `strict` is still heard."""
+    """The same inputs again: no stage runs, corpus and counts are what they were, and `strict` is still heard."""
     (folder / "bad.jsonl").write_text("no JSON\n")
     first = build([str(folder)], tmp_path / "out", Config(workers=1))
     stages: list[str] = []

@@ -20,7 +20,7 @@ from pipeline.write.groups import Group, Groups
 from pipeline.write.samples import SAMPLES, Pools, choose, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,6 +39,8 @@ REMEMBERED: Final = 20_000
 PART_LINES: Final = 4_000
 # Documents are counted in steps that do not depend on how they are batched, since forgetting comes between steps.
 _STEP: Final = 10_000
+# Rows from which on those that no longer count are dropped.
+_MOST_SAMPLES: Final = 5_000
 # Who shows documents stops where a page is full: those behind it are not unpacked.
 _SHOWN_AT_ONCE: Final = 32
 
@@ -79,7 +81,8 @@ class Facts:
         self.groups = {"source": Groups(), "language": Groups()}
         self._quarantine: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._pools = Pools()
-        self._samples = SAMPLES.empty_table()
+        # Of these rows those that count; the others are dropped when there are many.
+        self._samples, self._kept = SAMPLES.empty_table(), np.zeros(0, np.int64)
 
     # Gathered
 
@@ -112,7 +115,10 @@ class Facts:
             "removed_bytes": np.bincount(np.asarray(pc.list_parent_indices(removed)), size, documents.num_rows),
         }
         self._count(documents, figures)
-        self._take(choose(documents, removed), lambda rows: samples(documents, removed, rows))
+        own = len(self._kept)
+        stay = self._merge(choose(documents, removed))
+        chosen = samples(documents, removed, pa.array(stay[stay >= own] - own))
+        self._keep(stay[stay < own], chosen, np.arange(chosen.num_rows))
 
     def _count(self, rows: pa.RecordBatch, figures: dict[str, NDArray[Any]]) -> None:
         if not rows.num_rows:
@@ -132,13 +138,16 @@ class Facts:
             if len(shown) < EACH_REASON:
                 shown.append(row)
 
-    def _take(self, pools: Pools, rows_of: Callable[[pa.Array], pa.Table]) -> None:
-        """Put samples of another table among the own ones; texts are copied only of those that stay."""
-        own = self._samples.num_rows
-        stay = np.array(self._pools.merge(pools, own), np.int64)
-        old, new = stay[stay < own], stay[stay >= own] - own
-        kept = self._samples if len(old) == own else self._samples.take(pa.array(old))
-        self._samples = pa.concat_tables([kept, rows_of(pa.array(new))])
+    def _merge(self, pools: Pools) -> NDArray[np.int64]:
+        """Take over the pools of another table; which of the rows that count, and behind them of its rows, stay."""
+        return np.array(self._pools.merge(pools, len(self._kept)), np.int64)
+
+    def _keep(self, old: NDArray[np.int64], others: pa.Table, new: NDArray[np.int64]) -> None:
+        """Of the rows that count keep some, and some rows of another table, which is not copied."""
+        self._kept = np.concatenate([self._kept[old], self._samples.num_rows + new])
+        self._samples = pa.concat_tables([self._samples, others])
+        if self._samples.num_rows > _MOST_SAMPLES:
+            self._samples, self._kept = self._samples.take(pa.array(self._kept)), np.arange(len(self._kept))
 
     # Kept, and added up
 
@@ -149,7 +158,8 @@ class Facts:
             "quarantine": self._quarantine,
             "pools": self._pools.to_json(),
         }
-        told = self._samples.combine_chunks().replace_schema_metadata({_KEY: json.dumps(content)})
+        told = self._samples.take(pa.array(self._kept)).combine_chunks()
+        told = told.replace_schema_metadata({_KEY: json.dumps(content)})
         return told, self._lines.largest(PART_LINES)
 
     def add_part(self, part: pa.Table, lines: pa.Table) -> None:
@@ -162,7 +172,9 @@ class Facts:
             self.groups[name].forget()
         for reason, rows in content["quarantine"].items():
             self._quarantine[reason] = [*self._quarantine[reason], *rows][:EACH_REASON]
-        self._take(Pools.from_json(content["pools"]), part.replace_schema_metadata(None).take)
+        own = len(self._kept)
+        stay = self._merge(Pools.from_json(content["pools"]))
+        self._keep(stay[stay < own], part.replace_schema_metadata(None), stay[stay >= own] - own)
 
     # Shown
 
@@ -183,7 +195,7 @@ class Facts:
 
     def documents(self) -> Iterator[Document]:
         """Samples, the most telling first: flagged, lost most, some of each label, any."""
-        ordered = self._samples.take(pa.array(self._pools.order(), pa.int64()))
+        ordered = self._samples.take(pa.array(self._kept[self._pools.order()]))
         for batch in ordered.to_batches(max_chunksize=_SHOWN_AT_ONCE):
             for row in batch.to_pylist():
                 sizes = (row.pop("kept_bytes"), row.pop("removed") or [], row.pop("removed_bytes"))
