@@ -15,6 +15,7 @@ import json
 import os
 import re
 import stat
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -44,8 +45,8 @@ _HASH_BYTES: Final = 1 << 20
 _LARGE_BYTES: Final = 1 << 20
 # Small files are put together to a quarter of that on average: several smaller shards balance better.
 _GROUP_BYTES: Final = SHARD_BYTES // 4
-# What a file costs beside its bytes, as bytes: opening one takes about as long as reading this many.
-_FILE_COST: Final = 4 << 10
+# What a file costs beside its bytes, as bytes: to find, hash, open and list it takes as long as the work on this many.
+_FILE_COST: Final = 2 << 10
 # How much bigger compressed files are once they are open, roughly.
 _EXPANSION: Final = 4
 
@@ -284,11 +285,11 @@ def _hash_all(files: Sequence[InputFile], cuts: dict[str, tuple[tuple[int, int],
 
 def _hash(file: InputFile, cuts: dict[str, tuple[tuple[int, int], ...]]) -> InputFile:
     """The file with the SHA-256 of its bytes; one pass also finds where a large JSON Lines file can be cut."""
-    from pipeline.read.stream import open_raw, read_whole
+    from pipeline.read.stream import open_raw, read_stored
 
     # Folders of 100,000 small files are common: no stream for each of them.
     if file.root is None and file.size < min(_HASH_BYTES, SHARD_BYTES):
-        data, fault = read_whole(None, file.path, None, _HASH_BYTES)
+        data, fault = read_stored(file, _HASH_BYTES)
         if fault:
             return file
         if len(data) <= _HASH_BYTES:
@@ -351,9 +352,8 @@ def _slices(discovery: Discovery) -> Iterator[tuple[Slice, int]]:
 
 def _is_last(part: Slice, weight: int) -> bool:
     """Whether a shard ends after this slice: drawn from its name, the likelier the heavier it is."""
-    name = f"{part.file.uri}\0{part.start}".encode()
-    draw = int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
-    return draw * _GROUP_BYTES < weight << 64
+    draw = zlib.crc32(f"{part.file.uri}\0{part.start}".encode())
+    return draw * _GROUP_BYTES < weight << 32
 
 
 @lru_cache(maxsize=1)

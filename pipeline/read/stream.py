@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from pipeline.read.inputs import InputFile
+
 # Compressed bytes fed, and decompressed bytes taken, in one step.
 _STEP: Final = 1 << 18
 _GZIP: Final = zlib.MAX_WBITS | 16
@@ -291,11 +293,11 @@ class _Unclosed(io.RawIOBase):
         return data
 
 
-def read_whole(root: str | None, path: str, compression: str | None, limit: int) -> tuple[bytes, Fault | None]:
-    """The bytes of a small file, at most `limit` + 1 of them, and what is wrong with it."""
-    if root is None and compression is None:
-        return _read_local(path, limit + 1)
-    with Stream(root, path, compression) as stream:
+def read_whole(file: InputFile, limit: int) -> tuple[bytes, Fault | None]:
+    """The decompressed bytes of a small file, at most `limit` + 1 of them, and what is wrong with it."""
+    if file.root is None and file.compression is None:
+        return read_stored(file, limit)
+    with Stream(file.root, file.path, file.compression) as stream:
         data = stream.read(limit + 1)
         # The fault of a stream shows at its end: ask once more.
         if len(data) <= limit and stream.fault is None:
@@ -303,14 +305,19 @@ def read_whole(root: str | None, path: str, compression: str | None, limit: int)
         return data, stream.fault
 
 
-def _read_local(path: str, size: int) -> tuple[bytes, Fault | None]:
-    """As few system calls as can be: folders of 100,000 small files are common."""
+def read_stored(file: InputFile, limit: int) -> tuple[bytes, Fault | None]:
+    """The bytes of a small file of the local disk as they are stored, at most `limit` + 1, and what is wrong with it.
+
+    As few system calls as can be: folders of 100,000 small files are common.
+    """
+    left = limit + 1
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            parts = [data := os.read(handle, min(size, 1 << 20))]
-            while data and (size := size - len(data)) > 0:
-                parts.append(data := os.read(handle, min(size, 1 << 20)))
+            parts = [data := os.read(handle, min(left, 1 << 20))]
+            # A file as long as it was when it was found has been read when so much has come.
+            while data and len(data) != file.size and (left := left - len(data)) > 0:
+                parts.append(data := os.read(handle, min(left, 1 << 20)))
             return b"".join(parts), None
         finally:
             os.close(handle)

@@ -87,7 +87,7 @@ def read(files: Iterable[InputFile], config: Config) -> Iterator[pa.RecordBatch]
     """The documents of text files, many to a batch."""
     group = _Group(config)
     for file in files:
-        data, fault = read_whole(file.root, file.path, file.compression, config.max_document * _WIDEST + _WIDEST)
+        data, fault = read_whole(file, config.max_document * _WIDEST + _WIDEST)
         if len(data) > config.max_document and _too_large(data, config):
             words = f"the file has more than {config.max_document} bytes, which is what --max-document allows"
             fault = Fault("too-large", words)

@@ -132,7 +132,7 @@ def read(files: Iterable[InputFile], config: Config) -> Iterator[pa.RecordBatch]
     """The documents of HTML files, many to a batch."""
     waiting: list[Page] = []
     for file in files:
-        data, fault = read_whole(file.root, file.path, file.compression, page_limit(config))
+        data, fault = read_whole(file, page_limit(config))
         if len(data) > page_limit(config):
             fault = too_large(config)
         if fault and (not data or fault.reason == "too-large"):
