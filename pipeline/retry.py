@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.config import Config
+    from pipeline.corpus import Corpus
 
 # Columns of a document that it came with; all others are made anew.
 _GIVEN: Final = ("id", "source", "url", "title", "byline", "published", "language", "metadata", "raw_sha256", "origin")
@@ -43,23 +44,17 @@ class LastBuild:
         corpus: its folder, resolved: the build stays where it is when a new one is published.
         key: the digest of its manifest and what of it is read: equal keys mean equal records.
         quarantine_only: leave out documents and duplicates, since the inputs of that build are read again too.
+        cost: how much work it is, as bytes.
     """
 
     corpus: Path
     key: str
     quarantine_only: bool
-
-    @property
-    def cost(self) -> int:
-        """How much work it is, as bytes."""
-        return sum(file.size for file in self.files())
+    cost: int
 
     def files(self) -> list[RetryFile]:
         """The files that are read, as the manifest lists them."""
-        corpus = open_corpus(self.corpus)
-        tables = ("quarantine",) if self.quarantine_only else tuple(TABLES)
-        listed = [(name, corpus.manifest["files"][name]) for table in tables for name in corpus.parts(table)]
-        return [RetryFile(f"corpus/{name}", entry["size"], entry["sha256"]) for name, entry in listed]
+        return _files(open_corpus(self.corpus), quarantine_only=self.quarantine_only)
 
     def read(self, config: Config) -> Iterator[pa.RecordBatch]:
         """The records as batches of `records.RECORDS`, their input texts whole again."""
@@ -82,7 +77,14 @@ def last_build(corpus: Path, *, quarantine_only: bool) -> LastBuild:
     """
     opened = open_corpus(corpus)
     what = "quarantine" if quarantine_only else "all"
-    return LastBuild(opened.folder, f"{opened.manifest['digest']} {what}", quarantine_only)
+    cost = sum(file.size for file in _files(opened, quarantine_only=quarantine_only))
+    return LastBuild(opened.folder, f"{opened.manifest['digest']} {what}", quarantine_only, cost)
+
+
+def _files(corpus: Corpus, *, quarantine_only: bool) -> list[RetryFile]:
+    tables = ("quarantine",) if quarantine_only else tuple(TABLES)
+    listed = [(name, corpus.manifest["files"][name]) for table in tables for name in corpus.parts(table)]
+    return [RetryFile(f"corpus/{name}", entry["size"], entry["sha256"]) for name, entry in listed]
 
 
 def _as_given(batch: pa.RecordBatch, texts: pa.StringArray) -> pa.RecordBatch:

@@ -58,7 +58,7 @@ class _Reader:
         self._fault: Fault | None = None
         self._index = 0
         self._rest = b""
-        self._quoted = False  # what is left over of a block ends inside quotes
+        self._quoted = False  # of bytes in which no record ends: they leave a quote open
         self._ended = False
 
     def run(self) -> Iterator[pa.RecordBatch]:
@@ -104,12 +104,13 @@ class _Reader:
             if not self._header or not self._rest or self._fault:
                 return
         bounds = _bounds(self._rest, self._delimiter.encode(), final=self._final)
-        self._quoted = self._rest.count(b'"') % 2 > 0
         if bounds is None:
             batch, used = self._exact(self._rest, final=self._final)
             self._rest = self._rest[used:]
             yield from self._counted(batch)
             return
+        if not len(bounds):
+            self._quoted = self._rest.count(b'"') % 2 > 0
         start = 0
         for first in range(0, len(bounds), BLOCK_LINES):
             ends = bounds[first : first + BLOCK_LINES]

@@ -39,8 +39,8 @@ REMEMBERED: Final = 20_000
 PART_LINES: Final = 4_000
 # Documents are counted in steps that do not depend on how they are batched, since forgetting comes between steps.
 _STEP: Final = 10_000
-# Rows from which on those that no longer count are dropped.
-_MOST_SAMPLES: Final = 5_000
+# Bytes of samples from which on those that no longer count are dropped: those that count have hardly more.
+_SAMPLE_BYTES: Final = 64 << 20
 # Who shows documents stops where a page is full: those behind it are not unpacked.
 _SHOWN_AT_ONCE: Final = 32
 
@@ -146,7 +146,7 @@ class Facts:
         """Of the rows that count keep some, and some rows of another table, which is not copied."""
         self._kept = np.concatenate([self._kept[old], self._samples.num_rows + new])
         self._samples = pa.concat_tables([self._samples, others])
-        if self._samples.num_rows > _MOST_SAMPLES:
+        if self._samples.nbytes > _SAMPLE_BYTES:
             self._samples, self._kept = self._samples.take(pa.array(self._kept)), np.arange(len(self._kept))
 
     # Kept, and added up
