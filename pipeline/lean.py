@@ -1,8 +1,9 @@
-"""A process of the pipeline's own does without pandas and without plugins of pydantic: to import this module is enough.
+"""What a process of the pipeline's own does without: to import this module is enough, before all others.
 
 Where pandas is installed pyarrow imports it unasked, with the first array that is made: 0.3 s and 40 MB in every
-process, for nothing. Pydantic looks for plugins in the metadata of all that is installed. Who calls the library from a
-program of their own keeps both.
+process, for nothing. Pydantic looks for plugins in the metadata of all that is installed. NumPy's linear algebra starts
+threads that wait for work in a busy loop, 0.1 s of every process, and there is none. Who calls the library from a
+program of their own keeps all three.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def _keep_freed_memory() -> None:
 
 
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.meta_path.insert(0, _WithoutPandas())
 gc.set_threshold(*_COLLECT_AFTER)
 _keep_freed_memory()

@@ -33,3 +33,9 @@ def test_a_program_of_somebody_else_keeps_pandas() -> None:
         "import pipeline, pyarrow; pipeline.clean('A text.');"
         "assert pyarrow.table({'a': [1]}).to_pandas().shape == (1, 1)",
     )
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux lists them")
+def test_no_thread_waits_for_linear_algebra() -> None:
+    """NumPy starts no threads of its own: they would wait in a busy loop."""
+    run("-c", "import pipeline.lean, numpy, os; assert len(os.listdir('/proc/self/task')) == 1")

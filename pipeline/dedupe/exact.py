@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # 128 bits of SHA-256: two different texts with one key are not to be expected even among 10^15.
 KEY_BYTES: Final = 16
+_DIGEST_BYTES: Final = 32
 KEY: Final = pa.binary(KEY_BYTES)
 FINGERPRINTS: Final = pa.schema(
     [
@@ -50,13 +51,15 @@ def fingerprints(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
     rows, batch = open_rows(batch)
     text_sha = batch.column("origin").field("text_sha256").to_pylist()
     ids = batch.column("id")
+    names, begin = string_buffer(ids)
+    clean, first = folded(*string_buffer(batch.column("text")))
     return pa.RecordBatch.from_arrays(
         [
             pa.array(rows + first_row),
             ids,
-            _array([_key(value.encode()) for value in ids.to_pylist()]),
-            _array([bytes.fromhex(value)[:KEY_BYTES] for value in text_sha]),
-            _array(_clean_keys(batch.column("text"))),
+            _keys(hashed(names.data, begin)),
+            _keys(bytes.fromhex("".join(text_sha))),
+            _keys(hashed(clean, first)),
         ],
         schema=FINGERPRINTS,
     )
@@ -68,17 +71,21 @@ def open_rows(batch: pa.RecordBatch) -> tuple[NDArray[np.intp], pa.RecordBatch]:
     return rows, batch if len(rows) == len(batch) else batch.take(pa.array(rows))
 
 
-def _key(data: bytes | memoryview) -> bytes:
-    return hashlib.sha256(data).digest()[:KEY_BYTES]
+def hashed(data: memoryview, base: NDArray[np.int64]) -> bytes:
+    """SHA-256 of each text, 32 bytes each.
+
+    Args:
+        data: the texts, one after the other.
+        base: int64[texts + 1], where each begins.
+    """
+    sha256 = hashlib.sha256
+    return b"".join([sha256(data[low:high]).digest() for low, high in pairwise(base.tolist())])
 
 
-def _array(keys: list[bytes]) -> pa.FixedSizeBinaryArray:
-    return pa.FixedSizeBinaryArray.from_buffers(KEY, len(keys), [None, pa.py_buffer(b"".join(keys))])
-
-
-def _clean_keys(texts: pa.StringArray) -> list[bytes]:
-    data, first = folded(*string_buffer(texts))
-    return [_key(data[low:high]) for low, high in pairwise(first.tolist())]
+def _keys(digests: bytes) -> pa.FixedSizeBinaryArray:
+    """The first `KEY_BYTES` of digests of 32 bytes."""
+    keys = np.frombuffer(digests, np.uint8).reshape(-1, _DIGEST_BYTES)[:, :KEY_BYTES]
+    return pa.FixedSizeBinaryArray.from_buffers(KEY, len(keys), [None, pa.py_buffer(keys.tobytes())])
 
 
 def folded(buffer: NDArray[np.uint8], base: NDArray[np.int64]) -> tuple[memoryview, NDArray[np.int64]]:
