@@ -24,6 +24,10 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 
+# Short suffixes that tell all, of files that are not compressed.
+_PLAIN_SUFFIX: Final = 4
+_PLAIN: Final = {suffix: (kind, None) for suffix, kind in KINDS.items() if len(suffix) == _PLAIN_SUFFIX}
+
 _ODD: Final = re.compile("[\x00-\x1f\x7f\udc80-\udcff]|%(?=[0-9A-Fa-f]{2})")
 
 
@@ -34,7 +38,7 @@ class InputFile(NamedTuple):
         uri: name of the input that was given and the path inside it, "/" between folders; never an absolute path.
             Bytes that are not UTF-8 and control characters stand percent-escaped.
         path: its path on the local disk, or on the filesystem of `root`.
-        size: bytes, as they are stored.
+        size: bytes, as they are stored; 0 until it has been read once.
         kind: how to read it.
         compression: "gzip", "zstd" or None.
         sha256: of its bytes as they are stored; empty when it cannot be read.
@@ -112,6 +116,9 @@ def kind_of(name: str) -> tuple[Kind, str | None] | None:
     >>> kind_of("a.JSONL.gz"), kind_of("notes.md")
     (('jsonl', 'gzip'), None)
     """
+    known = _PLAIN.get(name[-_PLAIN_SUFFIX:])
+    if known and name[-_PLAIN_SUFFIX - 1 : -_PLAIN_SUFFIX].isalnum():  # most files
+        return known
     stem, suffix = _split(name.lower())
     compression = COMPRESSIONS.get(suffix)
     if compression:

@@ -22,9 +22,13 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
+import pyarrow as pa
+import pyarrow.fs as pafs
+
 from pipeline.errors import InputError, UsageError
 from pipeline.read.cutter import Cutter
 from pipeline.read.inputs import COMPRESSIONS, KINDS, Discovery, InputFile, Shard, Slice, escape, kind_of
+from pipeline.read.stream import filesystem, open_raw, read_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,8 +45,8 @@ SHARD_BYTES: Final = 32 << 20
 _HASH_THREADS: Final = 4
 # Bytes that are hashed at once.
 _HASH_BYTES: Final = 1 << 20
-# Of files that are smaller on average, opening and closing is most of the work.
-_LARGE_BYTES: Final = 1 << 20
+# So much of a file is asked for first; most hold less.
+_SMALL_BYTES: Final = 1 << 18
 # Small files are put together to a quarter of that on average: several smaller shards balance better.
 _GROUP_BYTES: Final = SHARD_BYTES // 4
 # What a file costs beside its bytes, as bytes: to find, hash, open and list it takes as long as the work on this many.
@@ -156,7 +160,7 @@ def _add_named(path: str, search: _Search) -> None:
         names = ", ".join(KINDS)
         msg = f"cannot tell how to read {escape(name)}: its name should end in {names}, or one of these and .gz or .zst"
         raise UsageError(msg)
-    search.keep(InputFile(escape(name), os.path.realpath(path), os.stat(path).st_size, *kind))
+    search.keep(InputFile(escape(name), os.path.realpath(path), 0, *kind))
 
 
 def _walk(folder: str, name: str, search: _Search) -> None:
@@ -176,7 +180,7 @@ def _walk(folder: str, name: str, search: _Search) -> None:
                     elif entry.is_dir(follow_symlinks=False):
                         todo.append((entry.path, uri))
                     elif entry.is_file(follow_symlinks=False):
-                        _add_found(entry.path, entry.name, uri, entry.stat(follow_symlinks=False).st_size, search)
+                        _add_found(entry.path, entry.name, uri, search)
                     else:
                         search.skip(uri, "(special)")
         except OSError as error:
@@ -184,10 +188,10 @@ def _walk(folder: str, name: str, search: _Search) -> None:
             raise InputError(msg) from None
 
 
-def _add_found(path: str, name: str, uri: str, size: int, search: _Search, *, link: bool = False) -> None:
+def _add_found(path: str, name: str, uri: str, search: _Search, *, link: bool = False) -> None:
     kind = kind_of(name)
     if kind:
-        search.keep(InputFile(uri, path, size, *kind), link=link)
+        search.keep(InputFile(uri, path, 0, *kind), link=link)
     else:
         search.skip(uri, _suffix(name))
 
@@ -197,7 +201,7 @@ def _add_link(path: str, uri: str, top: str, search: _Search) -> None:
     real = os.path.realpath(path)
     inside = real.startswith(os.path.join(top, ""))
     if inside and os.path.isfile(real):
-        _add_found(real, os.path.basename(path), uri, os.stat(real).st_size, search, link=True)
+        _add_found(real, os.path.basename(path), uri, search, link=True)
     else:
         search.skip(uri, "(link)")
 
@@ -219,18 +223,13 @@ def _search_glob(pattern: str, search: _Search) -> None:
         elif os.path.isdir(path):
             _walk(path, uri, search)
         elif os.path.isfile(path):
-            _add_found(real, os.path.basename(path), uri, os.stat(path).st_size, search, link=os.path.islink(path))
+            _add_found(real, os.path.basename(path), uri, search, link=os.path.islink(path))
         else:
             search.skip(uri, "(special)")
 
 
 def _search_uri(given: str, search: _Search) -> None:
     """Files of another filesystem; what the URI says about servers and keys is not published."""
-    import pyarrow as pa
-    import pyarrow.fs as pafs
-
-    from pipeline.read.stream import filesystem
-
     public = without_keys(given)
     try:
         system, path = filesystem(given)
@@ -275,29 +274,41 @@ def without_keys(uri: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _hash_all(files: Sequence[InputFile], cuts: dict[str, tuple[tuple[int, int], ...]]) -> Iterable[InputFile]:
-    """Each file with its digest; several large ones at once, since hashing lets go of the interpreter lock."""
-    if sum(file.size for file in files) < len(files) * _LARGE_BYTES:
-        return [_hash(file, cuts) for file in files]
-    with ThreadPoolExecutor(_HASH_THREADS) as pool:
-        return list(pool.map(partial(_hash, cuts=cuts), files))
+def _hash_all(files: Sequence[InputFile], cuts: dict[str, tuple[tuple[int, int], ...]]) -> list[InputFile]:
+    """Each file with its size and digest; several large ones at once, since hashing lets go of the interpreter lock."""
+    hashed: list[InputFile] = []
+    large: list[InputFile] = []
+    for file in files:
+        small = None if file.root else _hash_small(file)
+        if small:
+            hashed.append(small)
+        else:
+            large.append(file)
+    if large:
+        with ThreadPoolExecutor(_HASH_THREADS) as pool:
+            hashed += pool.map(partial(_hash_large, cuts=cuts), large)
+    return hashed
 
 
-def _hash(file: InputFile, cuts: dict[str, tuple[tuple[int, int], ...]]) -> InputFile:
-    """The file with the SHA-256 of its bytes; one pass also finds where a large JSON Lines file can be cut."""
-    from pipeline.read.stream import open_raw, read_stored
+def _hash_small(file: InputFile) -> InputFile | None:
+    """A file of the local disk with its size and the SHA-256 of its bytes; None if it is large or cannot be read.
 
-    # Folders of 100,000 small files are common: no stream for each of them.
-    if file.root is None and file.size < min(_HASH_BYTES, SHARD_BYTES):
-        data, fault = read_stored(file, _HASH_BYTES)
-        if fault:
-            return file
-        if len(data) <= _HASH_BYTES:
-            return file.hashed(hashlib.sha256(data).hexdigest(), len(data))
-    cutter = Cutter(SHARD_BYTES) if file.kind == "jsonl" and not file.compression and file.size > SHARD_BYTES else None
-    digest = hashlib.sha256()
-    size = 0
+    Folders of 100,000 small files are common: each is opened once, and nothing else is asked of it.
+    """
+    data, fault = read_stored(file, _SMALL_BYTES)
+    if fault or len(data) > min(_SMALL_BYTES, SHARD_BYTES):
+        return None
+    return file.hashed(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def _hash_large(file: InputFile, cuts: dict[str, tuple[tuple[int, int], ...]]) -> InputFile:
+    """A file with the SHA-256 of its bytes; one pass also finds where a large JSON Lines file can be cut."""
+    digest, size = hashlib.sha256(), 0
     try:
+        known = file.size if file.root else os.stat(file.path).st_size
+        file = file.hashed("", known)
+        wanted = file.kind == "jsonl" and not file.compression and known > SHARD_BYTES
+        cutter = Cutter(SHARD_BYTES) if wanted else None
         raw = open_raw(file.root, file.path)
         try:
             while data := raw.read(_HASH_BYTES):
