@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline import dedupe, parts, shards
 from pipeline.engine import blame_by_halves
 from pipeline.language import library_version, tell_languages
+from pipeline.memory import give_back
 from pipeline.read import ONE_RECORD, Shard, read_shard
 from pipeline.records import RECORDS
 from pipeline.retry import LastBuild
@@ -282,6 +283,7 @@ class WriteStep:
             marked = (dedupe.mark(batch, first, task.verdicts) for first, batch in shards.numbered(batches))
             counts = parts.make_part(marked, place, signals=self.config.signals)
             task.shard.file("stripped").unlink(missing_ok=True)
+            give_back()  # else what is kept gets split up: 60 MB more at the peak of 3 GB
         parts.link_part(place, task.folder, task.shard.number)
         return counts
 
