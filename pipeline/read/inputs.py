@@ -43,6 +43,7 @@ class InputFile(NamedTuple):
         compression: "gzip", "zstd" or None.
         sha256: of its bytes as they are stored; empty when it cannot be read.
         root: URI of the input whose filesystem holds the path; None for the local disk.
+        data: its bytes, where they are still known from hashing them: a small file need not be opened twice.
     """
 
     uri: str
@@ -52,10 +53,11 @@ class InputFile(NamedTuple):
     compression: str | None
     sha256: str = ""
     root: str | None = None
+    data: bytes | None = None
 
-    def hashed(self, sha256: str, size: int) -> InputFile:
-        """The file with the digest of its bytes, and how many there were."""
-        return InputFile(self.uri, self.path, size, self.kind, self.compression, sha256, self.root)
+    def hashed(self, sha256: str, size: int, data: bytes | None = None) -> InputFile:
+        """The file with the digest of its bytes, how many there were, and the bytes themselves if they are kept."""
+        return InputFile(self.uri, self.path, size, self.kind, self.compression, sha256, self.root, data)
 
 
 class Slice(NamedTuple):

@@ -47,6 +47,9 @@ _HASH_THREADS: Final = 4
 _HASH_BYTES: Final = 1 << 20
 # So much of a file is asked for first; most hold less.
 _SMALL_BYTES: Final = 1 << 18
+# So many bytes of small files are kept from hashing to reading, and what Python takes for each beside its bytes.
+_KEPT_BYTES: Final = 16 << 20
+_OBJECT_BYTES: Final = 64
 # Small files are put together to a quarter of that on average: several smaller shards balance better.
 _GROUP_BYTES: Final = SHARD_BYTES // 4
 # What a file costs beside its bytes, as bytes: to find, hash, open and list it takes as long as the work on this many.
@@ -278,27 +281,35 @@ def _hash_all(files: Sequence[InputFile], cuts: dict[str, tuple[tuple[int, int],
     """Each file with its size and digest; several large ones at once, since hashing lets go of the interpreter lock."""
     hashed: list[InputFile] = []
     large: list[InputFile] = []
+    room = _KEPT_BYTES
     for file in files:
-        small = None if file.root else _hash_small(file)
-        if small:
-            hashed.append(small)
-        else:
+        small = None if file.root else _hash_small(file, room)
+        if small is None:
             large.append(file)
+            continue
+        hashed.append(small)
+        if small.data is not None:
+            room -= len(small.data) + _OBJECT_BYTES
     if large:
         with ThreadPoolExecutor(_HASH_THREADS) as pool:
             hashed += pool.map(partial(_hash_large, cuts=cuts), large)
     return hashed
 
 
-def _hash_small(file: InputFile) -> InputFile | None:
+def _hash_small(file: InputFile, room: int) -> InputFile | None:
     """A file of the local disk with its size and the SHA-256 of its bytes; None if it is large or cannot be read.
 
     Folders of 100,000 small files are common: each is opened once, and nothing else is asked of it.
+
+    Args:
+        file: the file.
+        room: how many bytes of files may still be kept.
     """
     data, fault = read_stored(file, _SMALL_BYTES)
     if fault or len(data) > min(_SMALL_BYTES, SHARD_BYTES):
         return None
-    return file.hashed(hashlib.sha256(data).hexdigest(), len(data))
+    kept = file.kind in ("text", "html") and file.compression is None and len(data) <= room
+    return file.hashed(hashlib.sha256(data).hexdigest(), len(data), data if kept else None)
 
 
 def _hash_large(file: InputFile, cuts: dict[str, tuple[tuple[int, int], ...]]) -> InputFile:

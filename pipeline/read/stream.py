@@ -295,6 +295,8 @@ class _Unclosed(io.RawIOBase):
 
 def read_whole(file: InputFile, limit: int) -> tuple[bytes, Fault | None]:
     """The decompressed bytes of a small file, at most `limit` + 1 of them, and what is wrong with it."""
+    if file.data is not None:
+        return file.data[: limit + 1], None
     if file.root is None and file.compression is None:
         return read_stored(file, limit)
     with Stream(file.root, file.path, file.compression) as stream:

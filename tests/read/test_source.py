@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.config import Config
 from pipeline.errors import InputError, UsageError
-from pipeline.read import discover, plan, read_shard
+from pipeline.read import discover, plan, read_shard, source
 
 from .conftest import read_all
 
@@ -148,8 +148,38 @@ def test_folder_without_permission(tree: Path) -> None:
         (tree / "sub").chmod(0o755)
 
 
-def test_file_that_vanishes_is_one_quarantined_record(tree: Path) -> None:
+def test_a_small_file_is_read_as_it_was_hashed(tree: Path) -> None:
+    """What a small file held when it was found is its text and its digest, whatever becomes of it meanwhile."""
+    found = discover([str(tree / "a.txt"), str(tree / "sub/c.TXT")], CONFIG)
+    (tree / "a.txt").unlink()
+    (tree / "sub/c.TXT").write_bytes(b"another")
+    for shard in plan(found, CONFIG):
+        for batch in read_shard(shard, CONFIG):
+            assert set(batch["text"].to_pylist()) == {"story"}
+            assert set(batch["raw_sha256"].to_pylist()) == {file.sha256 for file in found.files}
+
+
+def test_only_so_much_of_small_files_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound on what is kept holds, and the records are the same with and without."""
+    for number in range(30):
+        (tmp_path / f"{number}.txt").write_bytes(b"%d story" % number * 100)
+    monkeypatch.setattr(source, "_KEPT_BYTES", 10_000)
+    found = discover([str(tmp_path)], CONFIG)
+    kept = [len(file.data) for file in found.files if file.data is not None]
+    assert kept
+    assert sum(kept) <= 10_000
+    records = [batch.to_pylist() for shard in plan(found, CONFIG) for batch in read_shard(shard, CONFIG)]
+    monkeypatch.undo()
+    assert [
+        batch.to_pylist()
+        for shard in plan(discover([str(tmp_path)], CONFIG), CONFIG)
+        for batch in read_shard(shard, CONFIG)
+    ] == records
+
+
+def test_file_that_vanishes_is_one_quarantined_record(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is gone, or shorter, when its turn comes is quarantined, and the build goes on."""
+    monkeypatch.setattr(source, "_KEPT_BYTES", 0)
     (tree / "z.jsonl").write_bytes(b'{"text": "x"}\n' * 10)
     shards = plan(discover([str(tree)], CONFIG), CONFIG)
     (tree / "a.txt").unlink()
