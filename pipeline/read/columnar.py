@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pyarrow.types as pt
 
 from pipeline.read import dates, metadata
+from pipeline.read.footer import BYTE_ARRAY, DATA, DICTIONARY, STORED, TYPE, UNKNOWN, column_chunks
 from pipeline.read.inputs import Slice
 from pipeline.read.pages import walk
 from pipeline.read.stream import Fault, Stream, open_raw
@@ -24,6 +25,8 @@ from pipeline.read.tables import Found, assemble, fault_row, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
     from pipeline.config import Config
     from pipeline.read.inputs import InputFile
@@ -39,6 +42,7 @@ _PAGE_FACTOR: Final = 8
 # Values of one page of lists: each costs some bytes of memory, and a run of any length costs none in the file.
 _MAX_NESTED: Final = 16 << 20
 _MAGIC: Final = b"PAR1"
+_ENCRYPTED_MAGIC: Final = b"PARE"
 # Parquet hardly shrinks when it is compressed once more.
 _INFLATION: Final = 16
 _ROOM: Final = 64 << 20
@@ -76,11 +80,22 @@ def read(part: Slice, config: Config) -> Iterator[pa.RecordBatch]:
             groups = range(parquet.metadata.num_row_groups) if part.file.compression else range(part.start, part.stop)
             for number in groups:
                 for batch in _read_group(parquet, raw, number, config):
-                    found = _found(batch, part.file, index, config)
-                    yield assemble(found, config)
+                    yield _assembled(batch, part.file, index, config)
                     index += batch.num_rows
     except _UnreadableError as error:
         yield fault_row(part.file, index, error.fault)
+
+
+def _assembled(batch: pa.RecordBatch, file: InputFile, index: int, config: Config) -> pa.RecordBatch:
+    """Rows as records.
+
+    Raises:
+        _UnreadableError: a column is of a type that Arrow can decode and nobody can turn into values.
+    """
+    try:
+        return assemble(_found(batch, file, index, config), config)
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise _UnreadableError(_fault(error)) from None
 
 
 @contextlib.contextmanager
@@ -146,6 +161,8 @@ def _look(raw: Any) -> None:
         raw.seek(0)
     except OSError as error:
         raise _UnreadableError(Fault("unreadable", f"the file cannot be read: {error.strerror}")) from None
+    if head == _ENCRYPTED_MAGIC:
+        raise _UnreadableError(Fault("invalid-parquet", "the file is encrypted"))
     if head != _MAGIC:
         if end < len(_MAGIC) and _MAGIC.startswith(head):
             raise _UnreadableError(Fault("truncated", "the file ends too early"))
@@ -161,28 +178,27 @@ def _safe_rows(parquet: pq.ParquetFile, raw: Any, number: int, config: Config) -
         _UnreadableError: the sizes in its page headers are too large, or make no sense.
     """
     try:
-        group = parquet.metadata.row_group(number)
-        widest = sum(_widest(parquet, raw, number, column, config) for column in range(group.num_columns))
+        columns = parquet.metadata.num_columns
+        chunks = column_chunks(raw, parquet.metadata.num_row_groups, columns)[number]
+        widest = sum(_widest(parquet.schema.column(column), chunks[column], raw, config) for column in range(columns))
     except _ERRORS as error:
         raise _UnreadableError(_fault(error)) from None
     return max(1, min(_BATCH_ROWS, _DECODED_BYTES // max(widest, 1)))
 
 
-def _widest(parquet: pq.ParquetFile, raw: Any, number: int, column: int, config: Config) -> int:
+def _widest(column: pq.ColumnSchema, chunk: NDArray[np.int64], raw: Any, config: Config) -> int:
     """The most bytes that a value of a column can have, on average over a page or as an entry of the dictionary."""
-    chunk = parquet.metadata.row_group(number).column(column)
-    facts = parquet.schema.column(column)
-    start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
-    stop = min(start + chunk.total_compressed_size, raw.seek(0, 2))
+    start = int(chunk[DATA] if chunk[DICTIONARY] == UNKNOWN else chunk[DICTIONARY])
+    stop = min(start + int(chunk[STORED]), raw.seek(0, 2))
     limit = _PAGE_FACTOR * config.max_document
-    widest = max(facts.length, _NUMBER_BYTES)
+    widest = max(column.length, _NUMBER_BYTES)
     for page in walk(raw, start, stop):
-        if page.uncompressed > limit or (facts.max_repetition_level > 0 and page.values > _MAX_NESTED):
-            words = f"a page of '{chunk.path_in_schema}' claims {page.uncompressed} bytes and {page.values} values"
+        if page.uncompressed > limit or (column.max_repetition_level > 0 and page.values > _MAX_NESTED):
+            words = f"a page of '{column.path}' claims {page.uncompressed} bytes and {page.values} values"
             raise _UnreadableError(Fault("too-large", words))
         if not page.dictionary:
             widest = max(widest, page.uncompressed // max(page.values, 1))
-        elif chunk.physical_type == "BYTE_ARRAY":
+        elif chunk[TYPE] == BYTE_ARRAY:
             # A value costs its length and four bytes more: what the others take at least, the longest cannot have.
             widest = max(widest, page.uncompressed - 4 * page.values)
     return int(widest)

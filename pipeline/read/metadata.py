@@ -110,6 +110,8 @@ def _values(column: pa.Array) -> pa.Array:
         return pc.binary_join_element_wise('"', _escape(column), '"', "")
     if pt.is_integer(kind) or pt.is_boolean(kind):
         return column.cast(pa.string())
+    if _has_twins(kind):
+        return _values(_named_apart(column))
     if kind != _plain_type(kind):
         return _values(column.cast(_plain_type(kind)))
     return pa.array([None if value is None else _dumps(value) for value in column.to_pylist()], pa.string())
@@ -134,6 +136,32 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one answer
     if pt.is_fixed_size_list(kind):
         return pa.list_(kind.value_field.with_type(_plain_type(kind.value_type)))
     return kind
+
+
+def _has_twins(kind: pa.DataType) -> bool:
+    """Whether two fields of a struct, also one in a list, have the same name: Parquet lets them, Python does not."""
+    if pt.is_struct(kind):
+        fields = list(kind)
+        return len({field.name for field in fields}) < len(fields) or any(_has_twins(field.type) for field in fields)
+    return bool(pt.is_list(kind)) and _has_twins(kind.value_type)
+
+
+def _named_apart(column: pa.Array) -> pa.Array:
+    """The same with a name of its own for each field of a struct: of twins the later get underscores behind theirs."""
+    kind = column.type
+    if pt.is_struct(kind):
+        names: list[str] = []
+        for field in kind:
+            name = field.name
+            while name in names:
+                name += "_"
+            names.append(name)
+        parts = [_named_apart(part) for part in column.flatten()]
+        return pa.StructArray.from_arrays(parts, names=names, mask=column.is_null())
+    if pt.is_list(kind) and _has_twins(kind):
+        whole = pa.concat_arrays([column])  # a slice has offsets of its own
+        return pa.ListArray.from_arrays(whole.offsets, _named_apart(whole.values), mask=whole.is_null())
+    return column
 
 
 def _escape(column: pa.Array) -> pa.Array:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config import Config
+from pipeline.read.footer import BYTE_ARRAY, DATA, DICTIONARY, STORED, TYPE, UNKNOWN, column_chunks
 
 from .conftest import read_all
 
@@ -191,3 +192,89 @@ def test_list_of_a_billion_is_not_unpacked(tmp_path: Path) -> None:
     seen, grown = _measure(path)
     assert seen == {"too-large": 1}
     assert grown < 200
+
+
+NESTED = pa.table(
+    {
+        "text": ["The river rose.", None, "It fell on Tuesday."] * 3,
+        "id": [str(number) for number in range(9)],
+        "tags": [["a", "b"], [], None] * 3,
+        "n": list(range(9)),
+        "place": [{"x": 1, "name": "quay"}] * 9,
+    }
+)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_dictionary": False, "compression": "zstd", "write_page_index": True}])
+def test_footer_says_what_arrow_says(options: dict[str, object], tmp_path: Path) -> None:
+    """Where column chunks lie is read from the footer as Arrow reads it."""
+    path = _write(tmp_path, NESTED, row_group_size=4, **options)
+    about = pq.ParquetFile(path).metadata
+    with path.open("rb") as raw:
+        found = column_chunks(raw, about.num_row_groups, about.num_columns)
+    for group in range(about.num_row_groups):
+        for column in range(about.num_columns):
+            chunk, own = about.row_group(group).column(column), found[group, column]
+            assert (own[TYPE] == BYTE_ARRAY) == (chunk.physical_type == "BYTE_ARRAY")
+            assert own[STORED] == chunk.total_compressed_size
+            assert own[DATA] == chunk.data_page_offset
+            assert own[DICTIONARY] == (chunk.dictionary_page_offset if chunk.has_dictionary_page else UNKNOWN)
+
+
+def test_column_that_contradicts_the_schema(tmp_path: Path) -> None:
+    """A chunk with the level counts of another type is one row, and the process lives on: Arrow alone would end it."""
+    path = _write(tmp_path, pa.table({"text": ["a story", None]}))
+    optional, required = b"\x15\x0c\x25\x02\x18\x04text", b"\x15\x0c\x25\x00\x18\x04text"
+    data = path.read_bytes()
+    assert data.count(optional) == 1
+    path.write_bytes(data.replace(optional, required))
+    assert _measure(path)[0] == {"invalid-parquet": 1}
+
+
+def test_no_damage_to_a_footer_ends_the_process(tmp_path: Path) -> None:
+    """A file with any byte of its footer changed gives rows, whatever they are."""
+    path = _write(tmp_path, NESTED, row_group_size=4)
+    data = path.read_bytes()
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    for number, place in enumerate(range(footer, len(data) - 4, 5)):
+        path.with_name(f"{number}.parquet").write_bytes(
+            data[:place] + bytes([data[place] ^ 1 << number % 8]) + data[place + 1 :]
+        )
+    seen, _ = _measure(tmp_path)
+    assert sum(seen.values()) >= number
+
+
+@pytest.mark.parametrize("plaintext_footer", [True, False])
+def test_encrypted_file_is_told(plaintext_footer: bool, tmp_path: Path) -> None:
+    """A file that is encrypted, as a whole or in some columns, is one row that says so."""
+    encryption = pytest.importorskip("pyarrow.parquet.encryption", reason="this pyarrow has no encryption")
+
+    class Keys(encryption.KmsClient):  # type: ignore[misc, name-defined]
+        def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:
+            return f"{master_key_identifier}:{key_bytes.hex()}".encode()
+
+    factory = encryption.CryptoFactory(lambda _: Keys())
+    settings = encryption.EncryptionConfiguration(
+        footer_key="f", column_keys={"c": ["text"]}, plaintext_footer=plaintext_footer
+    )
+    keys = factory.file_encryption_properties(encryption.KmsConnectionConfig(), settings)
+    table = pa.table({"text": ["a story"], "id": ["1"]})
+    with pq.ParquetWriter(tmp_path / "a.parquet", table.schema, encryption_properties=keys) as writer:
+        writer.write_table(table)
+    [row] = read_all(tmp_path / "a.parquet").to_pylist()
+    assert row["reason"] == "invalid-parquet"
+    assert "encrypted" in row["detail"]
+
+
+def test_fields_of_one_name(tmp_path: Path) -> None:
+    """Two fields of a struct may have one name: both values are kept, the later under a name of its own."""
+    twins = pa.StructArray.from_arrays(
+        [pa.array([1, 2, None]), pa.array(["a", None, "c"])], names=["x", "x"], mask=pa.array([False, False, True])
+    )
+    lists = pa.ListArray.from_arrays(pa.array([0, 1, 1, 3]), twins, mask=pa.array([False, True, False]))
+    path = _write(tmp_path, pa.table({"text": ["one", "two", "three"], "twins": twins, "lists": lists}))
+    found = [json.loads(row["metadata"]) if row["metadata"] else None for row in read_all(path).to_pylist()]
+    assert found[0] == {"lists": [{"x": 1, "x_": "a"}], "twins": {"x": 1, "x_": "a"}}
+    assert found[1] == {"twins": {"x": 2}}
+    assert found[2] is not None
+    assert found[2]["lists"][0] == {"x": 2}
