@@ -67,7 +67,7 @@ def row_groups(file: InputFile) -> Iterator[tuple[Slice, int]]:
             for number in range(parquet.metadata.num_row_groups):
                 group = parquet.metadata.row_group(number)
                 yield Slice(file, number, number + 1, first), file.size // parquet.metadata.num_row_groups
-                first += group.num_rows
+                first += max(group.num_rows, 1)  # one that claims none keeps a place for what is wrong with it
     except _UnreadableError:
         yield Slice(file), file.size
 
@@ -178,29 +178,34 @@ def _safe_rows(parquet: pq.ParquetFile, raw: Any, number: int, config: Config) -
         _UnreadableError: the sizes in its page headers are too large, or make no sense.
     """
     try:
-        columns = parquet.metadata.num_columns
+        rows, columns = parquet.metadata.row_group(number).num_rows, parquet.metadata.num_columns
         chunks = column_chunks(raw, parquet.metadata.num_row_groups, columns)[number]
-        widest = sum(_widest(parquet.schema.column(column), chunks[column], raw, config) for column in range(columns))
+        schema = [parquet.schema.column(column) for column in range(columns)]
+        widest = sum(_widest(column, chunk, rows, raw, config) for column, chunk in zip(schema, chunks, strict=True))
     except _ERRORS as error:
         raise _UnreadableError(_fault(error)) from None
     return max(1, min(_BATCH_ROWS, _DECODED_BYTES // max(widest, 1)))
 
 
-def _widest(column: pq.ColumnSchema, chunk: NDArray[np.int64], raw: Any, config: Config) -> int:
+def _widest(column: pq.ColumnSchema, chunk: NDArray[np.int64], rows: int, raw: Any, config: Config) -> int:
     """The most bytes that a value of a column can have, on average over a page or as an entry of the dictionary."""
     start = int(chunk[DATA] if chunk[DICTIONARY] == UNKNOWN else chunk[DICTIONARY])
     stop = min(start + int(chunk[STORED]), raw.seek(0, 2))
     limit = _PAGE_FACTOR * config.max_document
-    widest = max(column.length, _NUMBER_BYTES)
+    widest, values = max(column.length, _NUMBER_BYTES), 0
     for page in walk(raw, start, stop):
         if page.uncompressed > limit or (column.max_repetition_level > 0 and page.values > _MAX_NESTED):
             words = f"a page of '{column.path}' claims {page.uncompressed} bytes and {page.values} values"
             raise _UnreadableError(Fault("too-large", words))
         if not page.dictionary:
+            values += page.values
             widest = max(widest, page.uncompressed // max(page.values, 1))
         elif chunk[TYPE] == BYTE_ARRAY:
             # A value costs its length and four bytes more: what the others take at least, the longest cannot have.
             widest = max(widest, page.uncompressed - 4 * page.values)
+    if column.max_repetition_level == 0 and values > max(rows, 0):
+        words = f"'{column.path}' has {values} values in a row group of {rows} rows"
+        raise _UnreadableError(Fault("invalid-parquet", words))
     return int(widest)
 
 
@@ -248,6 +253,8 @@ def _read_group(parquet: pq.ParquetFile, raw: Any, number: int, config: Config) 
     left = parquet.metadata.row_group(number).num_rows
     for batch in _batches(parquet, number, _safe_rows(parquet, raw, number, config)):
         left -= batch.num_rows
+        if left < 0:
+            raise _UnreadableError(Fault("invalid-parquet", "a row group has more rows than the file says"))
         yield batch
     if left:
         raise _UnreadableError(Fault("truncated", f"a row group has {left} rows less than the file says"))

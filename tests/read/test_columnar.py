@@ -231,6 +231,22 @@ def test_column_that_contradicts_the_schema(tmp_path: Path) -> None:
     assert _measure(path)[0] == {"invalid-parquet": 1}
 
 
+@pytest.mark.parametrize("claimed", [-21, 0, 3, 31])
+def test_row_group_of_another_number_of_rows(claimed: int, tmp_path: Path) -> None:
+    """A row group that claims more rows, fewer, or less than none is told, and no two records have one position."""
+    path = _write(tmp_path, pa.table({"text": [f"story {n}" for n in range(60)]}), row_group_size=20)
+    # Two fields of a row group: its 20 rows, and the head of where its columns begin.
+    data, rows = path.read_bytes(), bytes([0x16, 20 * 2, 0x26])
+    assert data.count(rows) == 3
+    second = data.index(rows, data.index(rows) + 1)
+    path.write_bytes(data[: second + 1] + bytes([(claimed << 1 ^ claimed >> 63) & 0x7F]) + data[second + 2 :])
+    found = read_all(path).to_pylist()
+    places = [row["origin"]["index"] for row in found]
+    assert len(set(places)) == len(places)
+    assert [row["reason"] for row in found].count(None) >= 40
+    assert {row["reason"] for row in found} in ({None, "invalid-parquet"}, {None, "truncated"})
+
+
 def test_no_damage_to_a_footer_ends_the_process(tmp_path: Path) -> None:
     """A file with any byte of its footer changed gives rows, whatever they are."""
     path = _write(tmp_path, NESTED, row_group_size=4)
