@@ -50,6 +50,19 @@ def test_the_earliest_of_equal_texts_stays() -> None:
     ]
 
 
+def test_rows_that_were_set_aside_have_no_fingerprints() -> None:
+    """Of a batch with a row in quarantine the other rows alone are compared, under their own places."""
+    batch = batch_of([("a", "One."), ("b", "Two."), ("c", "Three.")])
+    outcome = pa.array([None, "quarantine", None], pa.string())
+    batch = batch.set_column(batch.schema.get_field_index("outcome"), "outcome", outcome)
+    found = fingerprints(batch, 10)
+    assert found["row"].to_pylist() == [10, 12]
+    assert found["id"].to_pylist() == ["a", "c"]
+    assert found["text_key"].to_pylist() == [hashlib.sha256(text).digest()[:16] for text in (b"One.", b"Three.")]
+    assert found["clean_key"].to_pylist() == [hashlib.sha256(text).digest()[:16] for text in (b"one.", b"three.")]
+    assert found["id_key"].to_pylist() == [hashlib.sha256(text).digest()[:16] for text in (b"a", b"c")]
+
+
 def test_only_case_and_what_is_not_seen_are_passed_over() -> None:
     """Of the texts that differ in one ASCII character, those with a letter in the other case are copies."""
     seen = [chr(code) for code in range(33, 127)]
