@@ -50,6 +50,14 @@ def test_bracket_and_colon_in_a_class(tmp_path: Path, pattern: str) -> None:
     assert hit(tmp_path, pattern, ":sign up" if pattern.startswith("[x") else "sign up")
 
 
+@pytest.mark.parametrize(
+    "pattern", ["sign(?) up", "(?)sign up", "sign(?)? up", "sig(?:(?)n){1,2} up", "(?i)(?)sign up"]
+)
+def test_flags_that_name_none(tmp_path: Path, pattern: str) -> None:
+    """RE2 takes `(?)` for flags, none of them: it is no group that begins with a question mark."""
+    assert hit(tmp_path, pattern, "please sign up here")
+
+
 def test_pattern_of_many_groups(tmp_path: Path) -> None:
     """RE2 takes groups nested deeper than Python can follow: then the line is searched without looking for words."""
     assert hit(tmp_path, "(" * 600 + "sign up" + ")" * 600, "please sign up")

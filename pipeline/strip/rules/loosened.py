@@ -17,7 +17,7 @@ _TOKEN: Final = re.compile(
     # A class that does not end, which RE2 refuses, ends with the text: nothing is looked through twice.
     r"(?P<class>\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*+(?:\]|\\?\Z))"
     r"|(?P<escape>\\(?:[pP]\{[^}]{0,80}\}|[pP].|x\{[^}]{0,80}\}|x..|[0-7]{1,3}|.))"
-    r"|(?P<flags>\(\?[a-zA-Z-]+\))"
+    r"|(?P<flags>\(\?[a-zA-Z-]*\))"
     r"|(?P<open>\((?:\?(?:P?<\w+>|[a-zA-Z-]*:))?)"
     r"|(?P<close>\))"
     r"|(?P<count>(?:[*+?]|\{\d+(?:,\d*)?\})\??)"
