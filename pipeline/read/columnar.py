@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
@@ -46,6 +47,10 @@ _ENCRYPTED_MAGIC: Final = b"PARE"
 # Parquet hardly shrinks when it is compressed once more.
 _INFLATION: Final = 16
 _ROOM: Final = 64 << 20
+# Days from 1970 to the first day of the year 1 and to the last one of 9999; how many of each unit a second has.
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+_UNITS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_LARGEST: Final = (1 << 63) - 1
 _ERRORS: Final = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
@@ -287,10 +292,8 @@ def _field(column: pa.Array, ours: str, name: str, found: Found) -> pa.Array:
     kind = column.type
     if pt.is_null(kind):
         return pa.nulls(found.rows, pa.string())
-    if ours == "published" and pt.is_timestamp(kind):
-        return column.cast(pa.timestamp("us", kind.tz), safe=False).cast(dates.TIMESTAMP)
-    if ours == "published" and pt.is_date(kind):
-        return column.cast(pa.timestamp("us"), safe=False).cast(dates.TIMESTAMP)
+    if ours == "published" and (pt.is_timestamp(kind) or pt.is_date(kind)):
+        return _moments(column)
     if ours == "id" and pt.is_integer(kind):
         return column.cast(pa.string())
     if pt.is_string(kind) or pt.is_large_string(kind) or pt.is_string_view(kind):
@@ -300,6 +303,30 @@ def _field(column: pa.Array, ours: str, name: str, found: Found) -> pa.Array:
     for row in np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False)).tolist():
         found.faults.setdefault(row, Fault("wrong-type", f"'{name}' is of type {kind}, not a string"))
     return pa.nulls(found.rows, pa.string())
+
+
+def _moments(column: pa.Array) -> pa.Array:
+    """Moments or days as moments; as texts, to be parsed like others, where one lies outside the years 1 to 9999.
+
+    No date of Python or pandas is outside them. The text of such a one is its number.
+    """
+    kind = column.type
+    numbers = column.cast(pa.int32() if pt.is_date32(kind) else pa.int64()).cast(pa.int64())
+    first, last = (min(max(edge, -_LARGEST), _LARGEST) for edge in _edges(kind))
+    outside = pc.or_(pc.less(numbers, first), pc.greater(numbers, last))
+    if not pc.any(outside).as_py():
+        zone = kind.tz if pt.is_timestamp(kind) else None
+        return column.cast(pa.timestamp("us", zone), safe=False).cast(dates.TIMESTAMP)
+    inside = pc.if_else(outside, pa.scalar(None, kind), column)
+    return pc.if_else(outside, numbers.cast(pa.string()), inside.cast(pa.string()))
+
+
+def _edges(kind: pa.DataType) -> tuple[int, int]:
+    """The first and the last moment of the years 1 to 9999, as a type counts them."""
+    if pt.is_date32(kind):
+        return _FIRST_DAY, _LAST_DAY
+    each_day = 86_400 * _UNITS["ms" if pt.is_date64(kind) else kind.unit]
+    return _FIRST_DAY * each_day, (_LAST_DAY + 1) * each_day - 1
 
 
 def _texts(column: pa.Array, name: str, found: Found) -> pa.Array:

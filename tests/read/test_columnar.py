@@ -95,6 +95,25 @@ def test_published_of_every_type(kind: pa.DataType, tmp_path: Path) -> None:
     assert row["published"] == datetime.datetime(2017, 2, 28, tzinfo=datetime.UTC)
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("s"), pa.timestamp("ms", "Europe/Paris"), pa.timestamp("us", "UTC"), pa.date32(), pa.date64()]
+)
+def test_published_in_a_year_that_nobody_counts(kind: pa.DataType, tmp_path: Path) -> None:
+    """A moment before the year 1 or after 9999 is a date that was not understood; its number is in the metadata."""
+    days = [17_225, 2_932_896, -719_162, 2_932_897, -719_163, None]  # 2017, both edges, and what lies beyond
+    each = (
+        1 if pa.types.is_date32(kind) else 86_400 * {"s": 1, "ms": 1_000, "us": 1_000_000}[getattr(kind, "unit", "ms")]
+    )
+    numbers = pa.array([None if day is None else day * each for day in days], pa.int64())
+    column = numbers.cast(pa.int32()).cast(kind) if pa.types.is_date32(kind) else numbers.cast(kind)
+    found = read_all(_write(tmp_path, pa.table({"text": ["x"] * 6, "published": column}))).to_pylist()
+    assert [row["published"] and row["published"].year for row in found] == [2017, 9999, 1, None, None, None]
+    assert [row["flags"] for row in found] == [None, None, None, ["unparsed-published"], ["unparsed-published"], None]
+    after, before = (int(json.loads(row["metadata"])["published"]) for row in found[3:5])  # in the unit of the file
+    assert before < 0 < after
+    assert before * days[3] == pytest.approx(after * days[4])
+
+
 def test_wrong_types_are_told(tmp_path: Path) -> None:
     """A number where a text belongs is wrong-type; whole numbers as ids are fine."""
     table = pa.table({"text": ["x", "y"], "title": [1, None], "id": [7, 8]})
