@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from pipeline.read import columnar, delimited, jsonl, text, warc, web
-from pipeline.read.inputs import Discovery, InputFile, Shard, Slice
+from pipeline.read.inputs import ONE_RECORD, Discovery, InputFile, Shard, Slice
 from pipeline.read.retry import read_quarantine
 from pipeline.read.source import discover, plan
 from pipeline.read.stream import Fault, Stream
@@ -32,9 +32,6 @@ __all__ = [
     "read_quarantine",
     "read_shard",
 ]
-
-# Kinds of files that are one record each.
-ONE_RECORD: Final = ("text", "html")
 
 _DEADLY: Final = Fault("worker-died", "the worker process died on this twice: it was killed, or out of memory")
 

@@ -68,11 +68,14 @@ def row_groups(file: InputFile) -> Iterator[tuple[Slice, int]]:
         if file.compression:
             raise _UnreadableError(Fault("unreadable", "compressed as a whole"))  # noqa: TRY301 - as one that cannot be
         with _open(file) as (parquet, _):
+            count = parquet.metadata.num_row_groups
+            rows = [parquet.metadata.row_group(number).num_rows for number in range(count)]
+            # Where the claims do not add up, one of no rows keeps a place for what is wrong with it.
+            least = 0 if min(rows, default=0) >= 0 and sum(rows) == parquet.metadata.num_rows else 1
             first = 0
-            for number in range(parquet.metadata.num_row_groups):
-                group = parquet.metadata.row_group(number)
-                yield Slice(file, number, number + 1, first), file.size // parquet.metadata.num_row_groups
-                first += max(group.num_rows, 1)  # one that claims none keeps a place for what is wrong with it
+            for number in range(count):
+                yield Slice(file, number, number + 1, first), file.size // count
+                first += max(rows[number], least)
     except _UnreadableError:
         yield Slice(file), file.size
 

@@ -22,6 +22,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     ".htm": "html",
     ".warc": "warc",
 }
+# A file of these kinds is one record.
+ONE_RECORD: Final = ("text", "html")
 COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd"}
 
 # Short suffixes that tell all, of files that are not compressed.

@@ -27,7 +27,7 @@ import pyarrow.fs as pafs
 
 from pipeline.errors import InputError, UsageError
 from pipeline.read.cutter import Cutter
-from pipeline.read.inputs import COMPRESSIONS, KINDS, Discovery, InputFile, Shard, Slice, escape, kind_of
+from pipeline.read.inputs import COMPRESSIONS, KINDS, ONE_RECORD, Discovery, InputFile, Shard, Slice, escape, kind_of
 from pipeline.read.stream import filesystem, open_raw, read_stored
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ def _hash_small(file: InputFile, room: int) -> InputFile | None:
     data, fault = read_stored(file, _SMALL_BYTES)
     if fault or len(data) > min(_SMALL_BYTES, SHARD_BYTES):
         return None
-    kept = file.kind in ("text", "html") and file.compression is None and len(data) <= room
+    kept = file.kind in ONE_RECORD and file.compression is None and len(data) <= room
     return file.hashed(hashlib.sha256(data).hexdigest(), len(data), data if kept else None)
 
 

@@ -317,7 +317,7 @@ def read_stored(file: InputFile, limit: int) -> tuple[bytes, Fault | None]:
         handle = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             parts = [data := os.read(handle, min(left, 1 << 20))]
-            # A file as long as it was when it was found has been read when so much has come.
+            # A file as long as it was when it was hashed has been read when so much has come.
             while data and len(data) != file.size and (left := left - len(data)) > 0:
                 parts.append(data := os.read(handle, min(left, 1 << 20)))
             return b"".join(parts), None

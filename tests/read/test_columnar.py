@@ -134,6 +134,17 @@ def test_row_groups_keep_positions(tmp_path: Path) -> None:
     assert [row["id"] for row in again] == [row["id"] for row in rows]
 
 
+def test_row_group_without_rows_takes_no_position(tmp_path: Path) -> None:
+    """A sound file may hold row groups of no rows, which count for nothing, with gzip around it or without."""
+    table = pa.table({"text": ["one", "two"]})
+    with pq.ParquetWriter(tmp_path / "a.parquet", table.schema) as writer:
+        for part in (table, table.slice(0, 0), table):
+            writer.write_table(part)
+    (tmp_path / "b.parquet.gz").write_bytes(gzip.compress((tmp_path / "a.parquet").read_bytes()))
+    for name in ("a.parquet", "b.parquet.gz"):
+        assert [row["origin"]["index"] for row in read_all(tmp_path / name).to_pylist()] == [0, 1, 2, 3]
+
+
 def test_damaged_pages_keep_what_came_before(tmp_path: Path) -> None:
     """Rows before a damaged page are kept, and the damage is one row."""
     texts = [f"story {n} " + "x" * n for n in range(1000)]
