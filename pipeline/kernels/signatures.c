@@ -19,17 +19,18 @@ static uint64_t mixed(uint64_t value) {
 }
 
 /* Eight bytes from a place; zeros stand for what lies beyond the end. */
-static uint64_t eight_within(const uint8_t *place, const uint8_t *stop) {
+static inline uint64_t eight_within(const uint8_t *place, const uint8_t *stop) {
     if (stop - place >= 8) return eight_bytes(place);
     uint64_t word = 0;
-    memcpy(&word, place, stop - place);
+    if (stop > place) memcpy(&word, place, (size_t)(stop - place));
     return word;
 }
 
-static uint64_t word_key(const uint8_t *word, const uint8_t *end, const uint8_t *stop) {
+/* No branch for words of more than eight bytes: one in five is, and which cannot be guessed. */
+static inline uint64_t word_key(const uint8_t *word, const uint8_t *end, const uint8_t *stop) {
     int64_t size = end - word;
     uint64_t key = ((eight_within(word, stop) | LOWER) & low_bytes(size)) * SPREAD[1];
-    if (size > 8) key ^= ((eight_within(word + 8, stop) | LOWER) & low_bytes(size - 8)) * SPREAD[2];
+    key ^= ((eight_within(word + 8, stop) | LOWER) & low_bytes(size > 8 ? size - 8 : 0)) * SPREAD[2];
     if (size > 16) key ^= ((eight_bytes(end - 8) | LOWER) + (uint64_t)size) * SPREAD[3];
     return key ^ key >> 32;
 }
@@ -55,17 +56,28 @@ static const uint8_t *word_end(const uint8_t *place, const uint8_t *stop) {
     return place;
 }
 
-static void note(uint64_t *lowest, uint64_t sum) {
+/* The words of a text so far: the keys of the last ones, and the smallest hash of their shingles in each bin. */
+typedef struct {
+    uint64_t recent[SHINGLE], *lowest;
+    int64_t words;
+} Shingles;
+
+static inline void note(Shingles *shingles, int64_t from) {
+    uint64_t sum = 0;
+    for (int64_t i = from; i < SHINGLE; i++) sum += shingles->recent[i] * SPREAD[i - from];
     uint64_t hash = mixed(sum) >> HASH_SHIFT;
-    uint64_t *bin = lowest + (hash >> VALUE_BITS), value = hash & ((UINT64_C(1) << VALUE_BITS) - 1);
-    if (value < *bin) *bin = value;
+    uint64_t *bin = shingles->lowest + (hash >> VALUE_BITS), value = hash & ((UINT64_C(1) << VALUE_BITS) - 1);
+    *bin = value < *bin ? value : *bin; /* no branch: every other value is smaller */
 }
 
-/* The smallest hash of a text in each bin. */
-static void find_lowest(const uint8_t *place, const uint8_t *stop, uint64_t *lowest) {
-    uint64_t recent[SHINGLE] = {0};
-    int64_t words = 0;
-    for (int i = 0; i < BINS; i++) lowest[i] = NOTHING;
+static inline void add_word(Shingles *shingles, uint64_t key) {
+    for (int i = 0; i < SHINGLE - 1; i++) shingles->recent[i] = shingles->recent[i + 1];
+    shingles->recent[SHINGLE - 1] = key;
+    if (++shingles->words >= SHINGLE) note(shingles, 0);
+}
+
+/* Any text, byte by byte. */
+static void add_words(const uint8_t *place, const uint8_t *stop, Shingles *shingles) {
     while (place < stop) {
         int64_t passed = sign_size(place, stop);
         if (passed) {
@@ -74,18 +86,71 @@ static void find_lowest(const uint8_t *place, const uint8_t *stop, uint64_t *low
         }
         const uint8_t *begin = place;
         place = word_end(place + 1, stop);
-        for (int i = 0; i < SHINGLE - 1; i++) recent[i] = recent[i + 1];
-        recent[SHINGLE - 1] = word_key(begin, place, stop);
-        if (++words < SHINGLE) continue;
-        uint64_t sum = 0;
-        for (int i = 0; i < SHINGLE; i++) sum += recent[i] * SPREAD[i];
-        note(lowest, sum);
+        add_word(shingles, word_key(begin, place, stop));
     }
-    if (words > 0 && words < SHINGLE) { /* one shingle of all there are */
-        uint64_t sum = 0;
-        for (int64_t i = 0; i < words; i++) sum += recent[SHINGLE - words + i] * SPREAD[i];
-        note(lowest, sum);
+}
+
+/* A bit for each of 64 bytes: parts of words, and first bytes of what may be a longer sign. Zeros stand for bytes beyond
+ * the end. */
+static inline void classify(const uint8_t *text, int64_t size, uint64_t *parts, uint64_t *leads) {
+    uint8_t copy[BLOCK] = {0}, part[BLOCK], lead[BLOCK];
+    if (size < BLOCK) {
+        memcpy(copy, text, (size_t)size);
+        text = copy;
     }
+    for (int i = 0; i < BLOCK; i++) {
+        uint8_t byte = text[i];
+        part[i] = (uint8_t)(((uint8_t)((byte | 0x20) - 'a') < 26) | ((uint8_t)(byte - '0') < 10) | (byte >= 0x80));
+        lead[i] = (byte == 0xC2) | (byte == 0xE2);
+    }
+    *parts = gather_bits(part);
+    *leads = gather_bits(lead);
+}
+
+/* The same words, 64 bytes at a time, of a text without characters that are words by themselves. */
+WIDER static void add_words_by_blocks(const uint8_t *text, int64_t size, Shingles *shingles) {
+    const uint8_t *stop = text + size;
+    uint64_t before = 0, cut = 0; /* the last byte of the block before; bytes of a sign that began in it */
+    int64_t begin = -1;           /* of the word that is open */
+    for (int64_t block = 0; block <= size; block += BLOCK) { /* a word that ends with the text stops in a zero */
+        uint64_t parts, leads;
+        classify(text + block, size - block, &parts, &leads);
+        parts &= ~cut;
+        for (cut = 0; leads; leads &= leads - 1) {
+            int64_t place = __builtin_ctzll(leads), end = place + sign_size(text + block + place, stop);
+            parts &= ~(low_bits(end - place) << place);
+            if (end > BLOCK) cut = low_bits(end - BLOCK);
+        }
+        for (uint64_t change = parts ^ (parts << 1 | before); change; change &= change - 1) {
+            int64_t place = block + __builtin_ctzll(change);
+            if (begin < 0) {
+                begin = place;
+            } else {
+                add_word(shingles, word_key(text + begin, text + place, stop));
+                begin = -1;
+            }
+        }
+        before = parts >> (BLOCK - 1);
+    }
+}
+
+/* Whether a text has bytes that begin a character of Chinese, Japanese or Korean, or a sign of theirs. */
+WIDER static int has_wide(const uint8_t *text, int64_t size) {
+    uint8_t wide = 0;
+    for (int64_t i = 0; i < size; i++) wide |= (uint8_t)(text[i] - 0xE3) <= 0xED - 0xE3;
+    return wide;
+}
+
+/* The smallest hash of a text in each bin. */
+static void find_lowest(const uint8_t *text, int64_t size, uint64_t *lowest) {
+    Shingles shingles = {{0}, lowest, 0};
+    for (int i = 0; i < BINS; i++) lowest[i] = NOTHING;
+    if (has_wide(text, size)) {
+        add_words(text, text + size, &shingles);
+    } else {
+        add_words_by_blocks(text, size, &shingles);
+    }
+    if (shingles.words > 0 && shingles.words < SHINGLE) note(&shingles, SHINGLE - shingles.words); /* one of all */
 }
 
 static void write_sketch(const uint64_t *lowest, uint8_t *out) {
@@ -128,7 +193,7 @@ PyObject *sign_texts(PyObject *module, PyObject *arguments) {
                holds(&views[3], texts * BANDS, 8, "bands") && divides(base, texts, views[0].len);
     for (Py_ssize_t text = 0; good && text < texts; text++) {
         uint64_t lowest[BINS];
-        find_lowest(buffer + base[text], buffer + base[text + 1], lowest);
+        find_lowest(buffer + base[text], base[text + 1] - base[text], lowest);
         write_sketch(lowest, (uint8_t *)views[2].buf + text * BINS);
         write_bands(lowest, (uint64_t *)views[3].buf + text * BANDS);
     }
