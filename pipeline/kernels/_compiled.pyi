@@ -237,7 +237,7 @@ def see_lines(
 def plain_lines(
     buffer: _Array, start: _Array, end: _Array, head: int, tail: int, text: _Array, stop: _Array, /
 ) -> None:
-    """Fill what patterns see of each line, one after the other, and where each stops; see `plain.plain_lines`.
+    """Fill what patterns see of each line, a break after it, and where each stops; see `plain.plain_lines`.
 
     Raises:
         ValueError: an array has not the size it should have, or a line does not lie within the buffer.

@@ -59,7 +59,7 @@ static uint8_t *write_plain(const uint8_t *text, int64_t size, uint8_t *out) {
     return out;
 }
 
-/* plain_lines(buffer, start, end, head, tail, text, stop) */
+/* plain_lines(buffer, start, end, head, tail, text, stop); a break comes after each line, and counts to it */
 PyObject *plain_lines(PyObject *module, PyObject *arguments) {
     (void)module;
     Py_buffer views[5];
@@ -80,7 +80,7 @@ PyObject *plain_lines(PyObject *module, PyObject *arguments) {
     }
     for (Py_ssize_t line = 0; good && line < lines; line++) {
         int64_t size = end[line] - start[line];
-        room += size > head + tail ? head + tail + 1 : size;
+        room += (size > head + tail ? head + tail + 1 : size) + 1;
     }
     if (good && room > views[3].len) {
         PyErr_SetString(PyExc_ValueError, "there is no room for the lines");
@@ -97,6 +97,7 @@ PyObject *plain_lines(PyObject *module, PyObject *arguments) {
             int64_t rest = rest_of_character(last, tail);
             out = write_plain(last + rest, tail - rest, out);
         }
+        *out++ = '\n';
         stop[line] = out - text;
     }
     release(views, 5);

@@ -16,7 +16,7 @@ from pipeline.records import TABLES, tables
 from pipeline.write import card, croissant, facts, manifest, report
 from pipeline.write.counts import PartCounts, count
 from pipeline.write.durable import TEMPORARY, file_digest, new_file, new_folder, sync_folder, writing
-from pipeline.write.tables import TableFile, route
+from pipeline.write.tables import TableFile, by_outcome, route
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -71,11 +71,12 @@ def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int, *, 
             for table, schema in tables(signals=signals).items()
         }
         for batch in batches:
-            routed = route(batch, signals=signals)
+            sorted_out = by_outcome(batch)
+            routed = route(sorted_out, signals=signals)
             for table, rows in routed.items():
                 files[table].add(rows)
             counts += count(batch.num_rows, routed)
-            told.add(routed["documents"], _removed(batch))
+            told.add(routed["documents"], sorted_out["documents"]["removed"])
             told.add_duplicates(routed["duplicates"])
             told.add_quarantine(routed["quarantine"])
     with writing(folder):
@@ -85,12 +86,6 @@ def write_part(batches: Iterable[pa.RecordBatch], folder: Path, number: int, *, 
             if not file.rows:  # an earlier try with other rows may have left one
                 (folder / table / part_name(number)).unlink(missing_ok=True)
     return counts
-
-
-def _removed(batch: pa.RecordBatch) -> pa.ListArray:
-    """What was removed from each of the documents of a batch of `RECORDS`."""
-    outcome, removed = batch["outcome"], batch["removed"]
-    return removed if outcome.null_count == batch.num_rows else removed.filter(outcome.is_null())
 
 
 def _facts_file(folder: Path, number: int) -> Path:

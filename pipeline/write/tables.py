@@ -15,7 +15,7 @@ from pipeline.strip.cut import rebuild
 from pipeline.write.durable import new_file, new_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -65,12 +65,11 @@ COMPRESSION: Final = "zstd"
 COMPRESSION_LEVEL: Final = 3
 
 
-def route(batch: pa.RecordBatch, *, signals: bool = False) -> dict[str, pa.RecordBatch]:
-    """The rows of a batch of `RECORDS` with final outcomes, by table.
+def by_outcome(batch: pa.RecordBatch) -> dict[str, pa.RecordBatch]:
+    """The rows of a batch of `RECORDS` with final outcomes, by what becomes of them.
 
-    Args:
-        batch: `outcome` null goes to documents, with a row of `removed` for each span.
-        signals: give the documents the columns of `records.SIGNALS` too.
+    Returns:
+        Rows of `RECORDS`: `documents`, whose outcome is null, `duplicates` and `quarantine`.
 
     Raises:
         ValueError: the batch has another schema or an outcome that is none.
@@ -81,16 +80,25 @@ def route(batch: pa.RecordBatch, *, signals: bool = False) -> dict[str, pa.Recor
     outcome = batch["outcome"]
     if outcome.null_count == batch.num_rows:  # nothing set aside, the usual case: no row is copied
         nothing = batch.slice(0, 0)
-        rows = {"documents": batch, "duplicates": nothing, "quarantine": nothing}
-    else:
-        rows = {
-            "documents": batch.filter(pc.is_null(outcome)),
-            "duplicates": batch.filter(pc.equal(outcome, DUPLICATE)),
-            "quarantine": batch.filter(pc.equal(outcome, QUARANTINE)),
-        }
+        return {"documents": batch, "duplicates": nothing, "quarantine": nothing}
+    rows = {
+        "documents": batch.filter(pc.is_null(outcome)),
+        "duplicates": batch.filter(pc.equal(outcome, DUPLICATE)),
+        "quarantine": batch.filter(pc.equal(outcome, QUARANTINE)),
+    }
     if sum(part.num_rows for part in rows.values()) != batch.num_rows:
         msg = f"an outcome is none of null, {DUPLICATE}, {QUARANTINE}: {pc.unique(outcome).to_pylist()}"
         raise ValueError(msg)
+    return rows
+
+
+def route(rows: Mapping[str, pa.RecordBatch], *, signals: bool = False) -> dict[str, pa.RecordBatch]:
+    """The rows of each table.
+
+    Args:
+        rows: as `by_outcome` gives them; each span of the documents becomes a row of `removed`.
+        signals: give the documents the columns of `records.SIGNALS` too.
+    """
     return {
         "documents": _measured(rows["documents"]) if signals else _project(rows["documents"], "documents"),
         "removed": _ledger(rows["documents"]),

@@ -97,8 +97,9 @@ def test_lines_seen_before(batches: list[list[str]], room: int) -> None:
 def test_what_patterns_see(texts: list[str]) -> None:
     """Lines are made plain alike, wherever a long one is cut; and those that begin with a quotation mark are told."""
     lines = lines_of(texts)
-    compiled, twin = both_ways(plain_lines, lines.buffer, lines.start, lines.end)
+    (compiled, edges), (twin, twin_edges) = both_ways(plain_lines, lines.buffer, lines.start, lines.end)
     assert compiled == twin
+    assert edges.tolist() == twin_edges.tolist()
     quoted = begin_with_quote(lines.buffer, lines.start, lines.end)
     assert quoted.tolist() == [begins_with_quote(lines.text(line)) for line in range(len(lines))]
 
@@ -202,15 +203,15 @@ def test_offsets_of_seen_lines_are_checked() -> None:
 def test_offsets_of_plain_lines_are_checked() -> None:
     """A line that is not there, and too little room for what is seen of it, are refused."""
     lines = lines_of(["one line", "b" * 600])
-    good = (lines.buffer, lines.start, lines.end, 240, 240, np.zeros(489, np.uint8), np.zeros(2, np.int64))
+    good = (lines.buffer, lines.start, lines.end, 240, 240, np.zeros(491, np.uint8), np.zeros(2, np.int64))
     kernels.compiled.plain_lines(*good)
-    assert good[-1].tolist() == [8, 489]
+    assert good[-1].tolist() == [9, 491]
     for place, value in (
         (1, lines.start - 1),
         (2, lines.end + 1),
         (3, -1),
         (4, 1 << 40),
-        (5, np.zeros(488, np.uint8)),
+        (5, np.zeros(490, np.uint8)),
         (6, np.zeros(1, np.int64)),
     ):
         with pytest.raises(ValueError, match=r"range|holds|room|fit"):

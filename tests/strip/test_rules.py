@@ -188,7 +188,8 @@ def test_many_lines_are_made_plain_as_one_is(texts: list[str]) -> None:
         np.cumsum([len(text) for text in contents], dtype=np.int64),
     )
     start = stop - np.array([len(text) for text in contents], np.int64)
-    assert plain_lines(buffer, start, stop) == [plain(content) for content in contents]
+    data, edges = plain_lines(buffer, start, stop)
+    assert [data[low:high] for low, high in pairwise(edges.tolist())] == [plain(text) + b"\n" for text in contents]
 
 
 _COUNTED = st.lists(

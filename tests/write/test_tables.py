@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline.errors import WriteError
 from pipeline.records import DOCUMENTS, RECORDS, TABLES, complete
 from pipeline.write.durable import writing
-from pipeline.write.tables import GROUP_BYTES, GROUP_ROWS, TableFile, route
+from pipeline.write.tables import GROUP_BYTES, GROUP_ROWS, TableFile, by_outcome, route
 from tests.conftest import EmptyFolder
 from tests.finished import ON_DISK, Article, articles, batches, ordinary
 
@@ -39,7 +39,7 @@ def digest(file: Path) -> str:
 def test_each_row_goes_to_one_table(made: list[Article]) -> None:
     """Every record is in exactly one of documents, duplicates and quarantine, and keeps its place among its like."""
     for batch in batches(made):
-        tables = route(batch)
+        tables = route(by_outcome(batch))
         for table, outcome in (("documents", None), ("duplicates", "duplicate"), ("quarantine", "quarantine")):
             expected = [row["id"] for row in batch.to_pylist() if row["outcome"] == outcome]
             assert tables[table]["id"].to_pylist() == expected
@@ -55,7 +55,7 @@ def test_ledger_has_each_span_of_each_document(made: list[Article]) -> None:
             if row["outcome"] is None
             for span in row["removed"] or []
         ]
-        assert route(batch)["removed"].to_pylist() == expected
+        assert route(by_outcome(batch))["removed"].to_pylist() == expected
 
 
 @given(st.lists(articles(), min_size=1, max_size=12))
@@ -63,7 +63,7 @@ def test_set_aside_rows_have_their_input_text(made: list[Article]) -> None:
     """A duplicate or quarantined record is written with its input text, although strip had cut it."""
     texts = {index: article.text for index, article in enumerate(made)}
     for batch in batches(made):
-        tables = route(batch)
+        tables = route(by_outcome(batch))
         for table in ("duplicates", "quarantine"):
             for row in tables[table].to_pylist():
                 assert row["text"] == texts[int(row["id"][:6])]
@@ -73,28 +73,29 @@ def test_a_slice_of_a_batch_is_routed_like_a_batch() -> None:
     """Offsets of a sliced batch do not shift spans to other documents."""
     whole = batches(ordinary(60))[0]
     alone = [
-        table.to_pylist() for table in route(pa.RecordBatch.from_pylist(whole.to_pylist()[17:49], RECORDS)).values()
+        table.to_pylist()
+        for table in route(by_outcome(pa.RecordBatch.from_pylist(whole.to_pylist()[17:49], RECORDS))).values()
     ]
-    assert [table.to_pylist() for table in route(whole.slice(17, 32)).values()] == alone
+    assert [table.to_pylist() for table in route(by_outcome(whole.slice(17, 32))).values()] == alone
 
 
 def test_rows_are_not_copied_when_all_are_documents() -> None:
     """The usual batch, with nothing set aside, shares its memory with the table."""
     batch = batches([Article("one"), Article("two")])[0]
-    assert route(batch)["documents"]["text"].buffers()[2].address == batch["text"].buffers()[2].address
+    assert route(by_outcome(batch))["documents"]["text"].buffers()[2].address == batch["text"].buffers()[2].address
 
 
 def test_unknown_outcome_is_refused() -> None:
     """A record with an outcome that is none cannot vanish: it is an error."""
     batch = complete({"id": pa.array(["a"]), "outcome": pa.array(["lost"])}, 1)
     with pytest.raises(ValueError, match="lost"):
-        route(batch)
+        route(by_outcome(batch))
 
 
 def test_other_schema_is_refused() -> None:
     """A batch that is not of RECORDS is an error, not a table with missing columns."""
     with pytest.raises(ValueError, match="RECORDS"):
-        route(pa.RecordBatch.from_pydict({"id": ["a"]}))
+        route(by_outcome(pa.RecordBatch.from_pydict({"id": ["a"]})))
 
 
 rows = st.lists(
@@ -173,7 +174,7 @@ def test_failure_leaves_nothing(tmp_path: Path) -> None:
     """An error while writing leaves neither the file nor its temporary."""
     batch = batches([Article("one")])[0]
     with contextlib.suppress(KeyError), TableFile(tmp_path / "part", DOCUMENTS, group_rows=1) as file:
-        file.add(route(batch)["documents"])
+        file.add(route(by_outcome(batch))["documents"])
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 
@@ -182,7 +183,7 @@ def test_full_disk_is_one_clear_line() -> None:
     """Writing to a full device raises WriteError with what to do, not a traceback of Arrow."""
     if not Path("/dev/full").exists():
         pytest.skip("/dev/full is there on Linux only")
-    batch = route(batches(ordinary(50))[0])["documents"]
+    batch = route(by_outcome(batches(ordinary(50))[0]))["documents"]
     with (
         pytest.raises(WriteError, match="No space left on device; free some space"),
         writing(Path("output")),
@@ -223,7 +224,7 @@ def test_columns_are_stored_as_what_they_hold(tmp_path: Path, table: str) -> Non
     """Dictionaries where values repeat, ranges where a reader can skip by them, neither for texts."""
     with TableFile(tmp_path / "part", TABLES[table]) as file:
         for batch in batches(ordinary(200)):
-            file.add(route(batch)[table])
+            file.add(route(by_outcome(batch))[table])
     group = pq.read_metadata(tmp_path / "part").row_group(0)
     columns = [group.column(number) for number in range(group.num_columns)]
     names = {column.path_in_schema: column.path_in_schema.removesuffix(".list.element") for column in columns}
@@ -236,7 +237,7 @@ def test_columns_are_stored_as_what_they_hold(tmp_path: Path, table: str) -> Non
 def test_pages_carry_checksums_and_an_index(tmp_path: Path) -> None:
     """Damage inside a page is found by any reader that verifies, and readers can skip pages."""
     with TableFile(tmp_path / "part", DOCUMENTS) as file:
-        file.add(route(batches(ordinary(200))[0])["documents"])
+        file.add(route(by_outcome(batches(ordinary(200))[0]))["documents"])
     column = pq.read_metadata(tmp_path / "part").row_group(0).column(0)
     assert column.compression == "ZSTD"
     assert column.has_column_index

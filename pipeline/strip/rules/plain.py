@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -53,19 +52,25 @@ def begin_with_quote(buffer: NDArray[np.uint8], start: NDArray[np.int64], end: N
     return quoted
 
 
-def plain_lines(buffer: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]) -> list[bytes]:
-    """What `plain` gives for each of many lines of a buffer; all at once, which is several times as fast."""
+def plain_lines(
+    buffer: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
+) -> tuple[bytes, NDArray[np.int64]]:
+    """What `plain` gives for each of many lines of a buffer; all at once, which is several times as fast.
+
+    Returns:
+        the lines, a break after each; int64[lines + 1], where in them each begins.
+    """
+    edges = np.zeros(len(start) + 1, np.int64)
     if not len(start):
-        return []
+        return b"", edges
     if kernels.compiled is None:
-        data = buffer.tobytes()
-        return _plain_lines([data[low:high] for low, high in zip(start.tolist(), end.tolist(), strict=True)])
-    text = np.empty(int(np.minimum(end - start, HEAD_BYTES + TAIL_BYTES + 1).sum()), np.uint8)
-    stop = np.empty(len(start), np.int64)
-    kernels.compiled.plain_lines(buffer, start, end, HEAD_BYTES, TAIL_BYTES, text, stop)
-    edges = [0, *stop.tolist()]
-    data = text[: edges[-1]].tobytes()
-    return [data[low:high] for low, high in pairwise(edges)]
+        raw = buffer.tobytes()
+        lines = _plain_lines([raw[low:high] for low, high in zip(start.tolist(), end.tolist(), strict=True)])
+        np.cumsum([len(line) + 1 for line in lines], out=edges[1:])
+        return b"".join([line + b"\n" for line in lines]), edges
+    text = np.empty(int(np.minimum(end - start, HEAD_BYTES + TAIL_BYTES + 1).sum()) + len(start), np.uint8)
+    kernels.compiled.plain_lines(buffer, start, end, HEAD_BYTES, TAIL_BYTES, text, edges[1:])
+    return text[: edges[-1]].tobytes(), edges
 
 
 def _plain_lines(contents: list[bytes]) -> list[bytes]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from pipeline.strip.ranges import concatenated
 from pipeline.strip.rules.loosened import FOLDED
 from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES, begin_with_quote, original_offset, plain_lines
 
@@ -47,22 +48,22 @@ class _Subjects(NamedTuple):
     Attributes:
         lines: the lines of a batch.
         number: int64[lines], which of them are searched.
-        length: bytes of each as it is.
-        plain: each as patterns see it.
-        lower: the same with ASCII letters in lower case.
-        size: int64[lines], bytes of `plain`.
+        data: each as patterns see it, a break after each.
+        edges: int64[lines + 1], where in `data` each begins.
         broken: bool[lines], those with a break in the place of what patterns do not see.
         folded: bool[lines], those that cannot be searched in lower case.
     """
 
     lines: Lines
     number: NDArray[np.int64]
-    length: list[int]
-    plain: list[bytes]
-    lower: list[bytes]
-    size: NDArray[np.int64]
+    data: bytes
+    edges: NDArray[np.int64]
     broken: NDArray[np.bool_]
     folded: NDArray[np.bool_]
+
+    def text(self, place: int) -> bytes:
+        """One line as patterns see it."""
+        return self.data[self.edges[place] : self.edges[place + 1] - 1]
 
 
 # A line by its place among the subjects, the target, and where in the line the match starts and ends.
@@ -80,6 +81,7 @@ class Search:
     def __init__(self, probes: Sequence[Probe], unquoted: NDArray[np.bool_]) -> None:
         self._probes = probes
         self._unquoted = unquoted
+        self._lowered = np.array([probe.loosened.lowered for probe in probes], np.int64)
 
     def __call__(self, lines: Lines, line: NDArray[np.int64], probe: NDArray[np.int64]) -> Matches:
         """All matches in each of many lines, one for each target.
@@ -124,14 +126,12 @@ class Search:
         Returns:
             the pairs, ascending, each with whether the pattern itself is sure to match.
         """
-        stop = np.cumsum(subjects.size[slot] + 1)  # of each line's break, were all texts one after the other
+        data, stop = self._side_by_side(subjects, slot, probe)
         edges = [*np.flatnonzero(np.diff(probe, prepend=-1)).tolist(), len(probe)]
         spans: list[tuple[int, int, bool]] = []
         for first, last in pairwise(edges):
-            one = self._probes[int(probe[first])]
-            texts = subjects.lower if one.loosened.lowered else subjects.plain
-            text = b"\n".join(map(texts.__getitem__, slot[first:last].tolist()))
-            spans += _spans(one, text, int(stop[first - 1]) if first else 0)
+            begin = int(stop[first - 1]) if first else 0
+            spans += _spans(self._probes[int(probe[first])], data, begin, int(stop[last - 1]) - 1)
         low, high, confirmed = np.array(spans, np.int64).reshape(-1, 3).T
         from_pair = np.searchsorted(stop, low, "right")
         to_pair = np.searchsorted(stop, np.maximum(high - 1, low), "right")
@@ -142,47 +142,49 @@ class Search:
                 sure[pair] = sure.get(pair, False) or one_is_sure
         return sorted(sure.items())
 
+    def _side_by_side(
+        self, subjects: _Subjects, slot: NDArray[np.int64], probe: NDArray[np.int64]
+    ) -> tuple[bytes, NDArray[np.int64]]:
+        """The lines of all pairs in a row, in lower case where the pattern is for that, and where each stops."""
+        both = np.frombuffer(subjects.data + subjects.data.lower(), np.uint8)
+        shift = self._lowered[probe] * len(subjects.data)
+        low, high = subjects.edges[slot], subjects.edges[slot + 1]
+        return concatenated(both, low + shift, high + shift).to_pybytes(), np.cumsum(high - low)
+
 
 def _subjects(lines: Lines, number: NDArray[np.int64]) -> _Subjects:
     start, end = lines.start[number], lines.end[number]
-    plain = plain_lines(lines.buffer, start, end)
-    size = np.array([len(text) for text in plain], np.int64)
-    folded = np.zeros(len(plain), np.bool_)
-    data = b"\n".join(plain)
-    if any(sign in data for sign in FOLDED):
-        folded[:] = [any(sign in text for sign in FOLDED) for text in plain]
-    return _Subjects(
-        lines=lines,
-        number=number,
-        length=(end - start).tolist(),
-        plain=plain,
-        lower=[text.lower() for text in plain],
-        size=size,
-        broken=end - start > HEAD_BYTES + TAIL_BYTES,
-        folded=folded,
-    )
+    data, edges = plain_lines(lines.buffer, start, end)
+    folded = np.zeros(len(number), np.bool_)
+    for sign in FOLDED:
+        place = data.find(sign)
+        while place >= 0:
+            folded[np.searchsorted(edges, place, "right") - 1] = True
+            place = data.find(sign, place + 1)
+    return _Subjects(lines, number, data, edges, end - start > HEAD_BYTES + TAIL_BYTES, folded)
 
 
-def _spans(probe: Probe, text: bytes, base: int) -> list[tuple[int, int, bool]]:
-    """Where the loose pattern matches, counted from `base`, and whether that shows that the pattern itself does."""
+def _spans(probe: Probe, data: bytes, begin: int, stop: int) -> list[tuple[int, int, bool]]:
+    """Where the loose pattern matches from `begin` to `stop`, and whether that shows that the pattern itself does."""
     confirms = probe.loosened.confirms
     spans = []
-    for match in probe.loose.finditer(text):
+    for match in probe.loose.finditer(data, begin, stop):
         low, high = match.span()
-        spans.append((base + low, base + high, not probe.cuts and confirms(match.span, text)))
+        spans.append((low, high, not probe.cuts and confirms(match.span, data)))
     return spans
 
 
 def _search_one(probe: Probe, place: int, subjects: _Subjects, *, sure: bool) -> _Row | None:
     """Search one line with one pattern, unless it is sure to match the line."""
-    text = subjects.plain[place]
+    text = subjects.text(place)
     hit = None if sure else probe.regexp.search(text)
     if not sure and hit is None:
         return None
     if probe.unless is not None and probe.unless.search(text) is not None:
         return None
     if hit is None or not probe.cuts:
-        return place, probe.target, 0, subjects.length[place]
+        number = subjects.number[place]
+        return place, probe.target, 0, int(subjects.lines.end[number] - subjects.lines.start[number])
     start, end = hit.span(probe.cut)
     if start < 0:  # the group took no part in the match
         start, end = hit.span()
