@@ -55,6 +55,8 @@ _FAMILIES: Final = (
     (_among(*_ABOUT_US), _among(*_ABOUT_US)),
 )
 
+_LINK: Final = LABELS.index("related")
+
 # Labels of requests, and the longest line taken for one between two parts of them.
 _REQUESTS: Final = _among(*_ASKING, "donation")
 _GAP_LENGTH: Final = 100
@@ -64,9 +66,11 @@ _ASKS: Final = _among("newsletter", "donation", "subscription")
 _NAME_LENGTH: Final = 40
 _NAME_REACH: Final = 4
 
-# The budget. On whole-page text half of the characters are junk, so the bound is what is left, not what goes.
+# The budget. On whole-page text half of the characters are junk, so the bound is what is left, not what goes. The long
+# lines that all go have to be much beside what is left: where paragraphs are short, the only one is a legal notice.
 _LEAST_LEFT: Final = 0.04
 _LONG_LINE: Final = 200
+_LONG_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,9 @@ def decide(lines: Lines, hits: Hits, rules: Rules) -> Verdicts:
     """Verdicts on all lines of a batch."""
     tables = _TargetTables(rules)
     alone = _lowest_label(lines, hits, tables.label, tables.strong)
-    label, ruled = alone.copy(), np.flatnonzero(alone > 0)
+    label = alone.copy()
+    _spare_headlines(lines, label)
+    ruled = np.flatnonzero(label > 0)
     evidence, score = np.zeros(len(lines), np.uint8), np.zeros(len(lines), np.float32)
     evidence[ruled], score[ruled] = BY_RULE, _STRONG_SCORE
     _apply_blocks(lines, hits, rules, label, evidence, score)
@@ -148,6 +154,15 @@ def _lowest_label(lines: Lines, hits: Hits, label: NDArray[np.uint8], chosen: ND
         opens = np.flatnonzero(np.diff(line, prepend=-1))
         result[line[opens]] = np.minimum.reduceat(label[hits.target[picked]], opens)
     return result
+
+
+def _spare_headlines(lines: Lines, label: NDArray[np.uint8]) -> None:
+    """Take the label of a link to another story off a first line, in place, that is followed by a line that stays.
+
+    "Opinion: …" and "Watch: …" in the place of the headline are this article's own.
+    """
+    first = lines.first[:-1][np.diff(lines.first) > 1]
+    label[first[(label[first] == _LINK) & (label[first + 1] == 0)]] = 0
 
 
 def _apply_blocks(
@@ -269,7 +284,7 @@ def _ask_lines_near(asks: bytes, line: int, low: int, high: int) -> list[int]:
 
 
 def over_budget(lines: Lines, label: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Documents that would lose nearly all their bytes, or all their long lines.
+    """Documents that would lose nearly all their bytes, or all their long lines, which are half as much as is left.
 
     Returns:
         bool[documents]; a document that loses nothing is never over budget.
@@ -279,9 +294,12 @@ def over_budget(lines: Lines, label: NDArray[np.uint8]) -> NDArray[np.bool_]:
     goes = np.flatnonzero(label > 0)
     owner, size = lines.document[goes], length[goes]
     lost = np.bincount(owner, size, documents)
-    long_lost = np.bincount(owner[size >= _LONG_LINE], minlength=documents)
-    whole, long = _by_document(lines, length), _by_document(lines, length >= _LONG_LINE)
-    return (lost > 0) & ((whole - lost < whole * _LEAST_LEFT) | ((long > 0) & (long == long_lost)))
+    long = size >= _LONG_LINE
+    long_lost = np.bincount(owner[long], size[long], documents)
+    whole, all_long = _by_document(lines, length), _by_document(lines, np.where(length >= _LONG_LINE, length, 0))
+    left = whole - lost
+    nothing_long = (all_long > 0) & (all_long == long_lost) & (all_long > left * _LONG_SHARE)
+    return (lost > 0) & ((left < whole * _LEAST_LEFT) | nothing_long)
 
 
 def _by_document(lines: Lines, values: NDArray[Any]) -> NDArray[np.int64]:

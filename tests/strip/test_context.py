@@ -142,6 +142,27 @@ def test_a_document_that_would_lose_every_long_line_is_kept_whole() -> None:
     assert verdicts.label.tolist() == [0, 0, 0, 0, 1, 0]
 
 
+def test_a_notice_that_is_the_only_long_line_goes() -> None:
+    """Where paragraphs are short, a long notice at their end is no reason to keep a document whole."""
+    paragraphs = [BODY] * 6
+    assert _kept("\n".join([*paragraphs, f"strong {LONG[:240]}"])) == paragraphs
+    _, _, verdicts = _decide("\n".join([*paragraphs[:3], f"strong {LONG}"]))
+    assert verdicts.heavy.tolist() == [True]
+
+
+def test_a_headline_that_looks_like_a_link_stays() -> None:
+    """The first line is this article's own where the next one stays, and one of many links where that goes too."""
+    links = {"id": "t.link", "pattern": "^Opinion: ", "match": ["Opinion: a", "Opinion: b"], "no_match": ["c", "d"]}
+    rules = Rules((Pack.model_validate({"label": "related", "rule": [links]}),))
+    texts = [f"Opinion: one\n{BODY}\nOpinion: two", f"Opinion: one\nOpinion: two\n{BODY}", "Opinion: one"]
+    lines = split_lines(pa.array(texts, pa.string()))
+    verdicts = context.decide(lines, rules.match(lines), rules)
+    link = LABELS.index("related")
+    assert verdicts.alone.tolist() == [link, 0, link, link, link, 0, link]
+    assert verdicts.label.tolist() == [0, 0, link, link, link, 0, 0]  # the last would be nothing: over the budget
+    assert verdicts.evidence[0] == 0
+
+
 def test_labels_are_those_of_the_pack() -> None:
     """The verdict names the pack's label."""
     _, _, verdicts = _decide(f"strong\n{LONG}")
