@@ -2,10 +2,6 @@
 
 #include "kernels.h"
 
-#define MIX UINT64_C(0x9E3779B97F4A7C15)
-#define MIX_B UINT64_C(0xC2B2AE3D27D4EB4F)
-#define LOWER UINT64_C(0x2020202020202020)
-
 /* As in wordkeys.py, scarcity.py and prefilter.py. */
 #define PAIR (UINT64_C(1) << 63)
 #define FIRST (UINT64_C(1) << 62)
@@ -46,15 +42,10 @@ static void look_up(const struct index *index, uint64_t key, struct met *met) {
 
 /* A bit for each of at most 64 bytes: whether it is an ASCII letter. */
 static uint64_t letters_of(const uint8_t *text, int64_t size) {
-    uint8_t copy[BLOCK] = {0}, letter[BLOCK];
-    if (size < BLOCK) {
-        memcpy(copy, text, (size_t)size);
-        text = copy;
-    }
+    uint8_t copy[BLOCK], letter[BLOCK];
+    text = block_of(text, size, copy);
     for (int i = 0; i < BLOCK; i++) letter[i] = (uint8_t)((text[i] | 0x20) - 'a') < 26;
-    uint64_t bits = 0;
-    for (int i = 0; i < BLOCK; i += 8) bits |= (eight_bytes(letter + i) * UINT64_C(0x0102040810204080) >> 56) << i;
-    return bits;
+    return gather_bits(letter);
 }
 
 static uint64_t key_of(const uint8_t *text, int64_t begin, int64_t stop, int64_t limit) {

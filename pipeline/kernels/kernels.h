@@ -58,6 +58,9 @@ static inline uint64_t low_bytes(int64_t size) {
 #define MIX_B UINT64_C(0xC2B2AE3D27D4EB4F)
 #define MIX_C UINT64_C(0x165667B19E3779F9)
 
+/* Makes ASCII letters in eight bytes lower-case. */
+#define LOWER UINT64_C(0x2020202020202020)
+
 /* Sums of weights are kept in lanes of 16 bits, four to a number; each weight has this added. Lines with as many tokens
  * as `MOST_TOKENS` or more are scaled alike. */
 enum { LANES = 4, LANE_BITS = 16, BIAS = 64, MOST_TOKENS = 320 };
@@ -80,6 +83,14 @@ static inline uint64_t gather_bits(const uint8_t *flag) {
     for (int i = 0; i < BLOCK; i += 8) bits |= (eight_bytes(flag + i) * UINT64_C(0x0102040810204080) >> 56) << i;
 #endif
     return bits;
+}
+
+/* A block of text; of a shorter one a copy with zeros behind it. */
+static inline const uint8_t *block_of(const uint8_t *text, int64_t size, uint8_t *copy) {
+    if (size >= BLOCK) return text;
+    memset(copy, 0, BLOCK);
+    memcpy(copy, text, (size_t)size);
+    return copy;
 }
 
 PyObject *count_words(PyObject *module, PyObject *arguments);

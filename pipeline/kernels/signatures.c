@@ -7,7 +7,6 @@ enum { SHINGLE = 5, BINS = 512, COARSE = 128, ROWS = 6, BANDS = 20 };
 enum { HASH_SHIFT = 11, VALUE_BITS = 44 };
 
 #define NOTHING (~UINT64_C(0))
-#define LOWER UINT64_C(0x2020202020202020)
 
 static const uint64_t SPREAD[5] = {UINT64_C(0x9E3779B185EBCA87), UINT64_C(0xC2B2AE3D27D4EB4F), UINT64_C(0x165667B19E3779F9),
                                 UINT64_C(0x85EBCA77C2B2AE63), UINT64_C(0x27D4EB2F165667C5)};
@@ -93,11 +92,8 @@ static void add_words(const uint8_t *place, const uint8_t *stop, Shingles *shing
 /* A bit for each of 64 bytes: parts of words, and first bytes of what may be a longer sign. Zeros stand for bytes beyond
  * the end. */
 static inline void classify(const uint8_t *text, int64_t size, uint64_t *parts, uint64_t *leads) {
-    uint8_t copy[BLOCK] = {0}, part[BLOCK], lead[BLOCK];
-    if (size < BLOCK) {
-        memcpy(copy, text, (size_t)size);
-        text = copy;
-    }
+    uint8_t copy[BLOCK], part[BLOCK], lead[BLOCK];
+    text = block_of(text, size, copy);
     for (int i = 0; i < BLOCK; i++) {
         uint8_t byte = text[i];
         part[i] = (uint8_t)(((uint8_t)((byte | 0x20) - 'a') < 26) | ((uint8_t)(byte - '0') < 10) | (byte >= 0x80));

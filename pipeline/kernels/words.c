@@ -2,8 +2,6 @@
 
 #include "words.h"
 
-#define LOWER UINT64_C(0x2020202020202020)
-
 /* A line is read in blocks of 64; there is room for a word's bytes to be read past it, and for the byte two before it. */
 enum { ROOM = 16 };
 

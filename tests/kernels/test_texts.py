@@ -39,6 +39,14 @@ def test_signatures(texts: list[str]) -> None:
     assert compiled.equals(plain)
 
 
+def test_words_and_signs_across_the_edges_of_blocks() -> None:
+    """A text without characters that are words by themselves is read 64 bytes at a time, which no word must show."""
+    pieces = ("word ", "“said”", "don’t", "\u00a0", "longer—", "é", "\u20ac5 ", "extraordinarily ")
+    texts = ["a" * shift + piece * 40 for shift in range(64) for piece in pieces]
+    compiled, plain = both_ways(signatures, pa.array(texts, pa.string()))
+    assert compiled.equals(plain)
+
+
 def test_a_long_line_is_cut_within_a_character() -> None:
     """The bytes around the cut in a long line are blanked alike, wherever a sign of three bytes stands there."""
     for shift in range(12):

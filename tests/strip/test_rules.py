@@ -6,6 +6,7 @@ import pickle
 import random
 import string
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.records import LABELS
 from pipeline.strip.lines import split_lines
-from pipeline.strip.rules import Rules, approximate, load_packs
+from pipeline.strip.rules import Rules, approximate, load_packs, search
 from pipeline.strip.rules.examples import check_examples
 from pipeline.strip.rules.listing import list_rules
 from pipeline.strip.rules.loosened import loosened
@@ -190,6 +191,25 @@ def test_many_lines_are_made_plain_as_one_is(texts: list[str]) -> None:
     start = stop - np.array([len(text) for text in contents], np.int64)
     data, edges = plain_lines(buffer, start, stop)
     assert [data[low:high] for low, high in pairwise(edges.tolist())] == [plain(text) + b"\n" for text in contents]
+
+
+def test_lines_copied_out_a_pattern_at_a_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many searches' lines are copied out together decides about memory, not about what is found."""
+    texts = [text for pack in load_packs().packs for rule in pack.rule for text in (*rule.match, *rule.no_match)]
+    lines = split_lines(pa.array(["\n".join(texts)], pa.string()))
+    together = load_packs().match(lines)
+    copied: list[int] = []
+    side_by_side = search.Search._side_by_side
+
+    def counted(*given: Any) -> bytes:
+        copied.append(len(set(given[3].tolist())))
+        return side_by_side(*given)
+
+    monkeypatch.setattr(search, "_BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(search.Search, "_side_by_side", counted)
+    alone = load_packs().match(lines)
+    assert set(copied) == {1}
+    assert all(np.array_equal(one, other) for one, other in zip(together, alone, strict=True))
 
 
 _COUNTED = st.lists(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -12,12 +11,16 @@ from pipeline.strip.rules.loosened import FOLDED
 from pipeline.strip.rules.plain import HEAD_BYTES, TAIL_BYTES, begin_with_quote, original_offset, plain_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from pipeline.strip.lines import Lines
     from pipeline.strip.rules.probe import Probe
+
+# Lines are copied out for so many bytes of searches at once: a line that holds the words of many patterns is copied for
+# each, and a batch of such lines would take gigabytes.
+_BYTES_AT_ONCE: Final = 1 << 20
 
 # No match, as in `Matches.found`.
 NOTHING: Final = np.zeros((0, 3), np.int64)
@@ -49,6 +52,7 @@ class _Subjects(NamedTuple):
         lines: the lines of a batch.
         number: int64[lines], which of them are searched.
         data: each as patterns see it, a break after each.
+        both: uint8[2 * bytes of `data`], `data`, then the same with ASCII letters in lower case.
         edges: int64[lines + 1], where in `data` each begins.
         broken: bool[lines], those with a break in the place of what patterns do not see.
         folded: bool[lines], those that cannot be searched in lower case.
@@ -57,6 +61,7 @@ class _Subjects(NamedTuple):
     lines: Lines
     number: NDArray[np.int64]
     data: bytes
+    both: NDArray[np.uint8]
     edges: NDArray[np.int64]
     broken: NDArray[np.bool_]
     folded: NDArray[np.bool_]
@@ -126,12 +131,16 @@ class Search:
         Returns:
             the pairs, ascending, each with whether the pattern itself is sure to match.
         """
-        data, stop = self._side_by_side(subjects, slot, probe)
-        edges = [*np.flatnonzero(np.diff(probe, prepend=-1)).tolist(), len(probe)]
         spans: list[tuple[int, int, bool]] = []
-        for first, last in pairwise(edges):
-            begin = int(stop[first - 1]) if first else 0
-            spans += _spans(self._probes[int(probe[first])], data, begin, int(stop[last - 1]) - 1)
+        stop = np.cumsum(np.diff(subjects.edges)[slot])  # of each pair's line, were all one after the other
+        edges = np.append(np.flatnonzero(np.diff(probe, prepend=-1)), len(probe))
+        bounds = np.append(0, stop[edges[1:] - 1])
+        for first, last in _runs(bounds):
+            pairs = slice(edges[first], edges[last])
+            data = self._side_by_side(subjects, slot[pairs], probe[pairs])
+            for number in range(first, last):
+                one, base = self._probes[int(probe[edges[number]])], int(bounds[first])
+                spans += _spans(one, data, int(bounds[number]), int(bounds[number + 1]) - 1, base)
         low, high, confirmed = np.array(spans, np.int64).reshape(-1, 3).T
         from_pair = np.searchsorted(stop, low, "right")
         to_pair = np.searchsorted(stop, np.maximum(high - 1, low), "right")
@@ -142,14 +151,23 @@ class Search:
                 sure[pair] = sure.get(pair, False) or one_is_sure
         return sorted(sure.items())
 
-    def _side_by_side(
-        self, subjects: _Subjects, slot: NDArray[np.int64], probe: NDArray[np.int64]
-    ) -> tuple[bytes, NDArray[np.int64]]:
-        """The lines of all pairs in a row, in lower case where the pattern is for that, and where each stops."""
-        both = np.frombuffer(subjects.data + subjects.data.lower(), np.uint8)
+    def _side_by_side(self, subjects: _Subjects, slot: NDArray[np.int64], probe: NDArray[np.int64]) -> bytes:
+        """The lines of some pairs, one after the other, in lower case where the pattern is for that."""
         shift = self._lowered[probe] * len(subjects.data)
-        low, high = subjects.edges[slot], subjects.edges[slot + 1]
-        return concatenated(both, low + shift, high + shift).to_pybytes(), np.cumsum(high - low)
+        return concatenated(subjects.both, subjects.edges[slot] + shift, subjects.edges[slot + 1] + shift).to_pybytes()
+
+
+def _runs(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Runs of patterns whose lines take about `_BYTES_AT_ONCE` together, or of one that takes more.
+
+    Args:
+        bounds: int64[patterns + 1], where the lines of each begin and the last ones stop.
+    """
+    first = 0
+    while first < len(bounds) - 1:
+        last = int(np.searchsorted(bounds, bounds[first] + _BYTES_AT_ONCE, "right")) - 1
+        yield first, max(last, first + 1)
+        first = max(last, first + 1)
 
 
 def _subjects(lines: Lines, number: NDArray[np.int64]) -> _Subjects:
@@ -161,16 +179,20 @@ def _subjects(lines: Lines, number: NDArray[np.int64]) -> _Subjects:
         while place >= 0:
             folded[np.searchsorted(edges, place, "right") - 1] = True
             place = data.find(sign, place + 1)
-    return _Subjects(lines, number, data, edges, end - start > HEAD_BYTES + TAIL_BYTES, folded)
+    both = np.frombuffer(data + data.lower(), np.uint8)
+    return _Subjects(lines, number, data, both, edges, end - start > HEAD_BYTES + TAIL_BYTES, folded)
 
 
-def _spans(probe: Probe, data: bytes, begin: int, stop: int) -> list[tuple[int, int, bool]]:
-    """Where the loose pattern matches from `begin` to `stop`, and whether that shows that the pattern itself does."""
+def _spans(probe: Probe, data: bytes, begin: int, stop: int, base: int) -> list[tuple[int, int, bool]]:
+    """Where the loose pattern matches from `begin` to `stop`, and whether that shows that the pattern itself does.
+
+    Places are counted from `base` bytes before `data`.
+    """
     confirms = probe.loosened.confirms
     spans = []
-    for match in probe.loose.finditer(data, begin, stop):
+    for match in probe.loose.finditer(data, begin - base, stop - base):
         low, high = match.span()
-        spans.append((low, high, not probe.cuts and confirms(match.span, data)))
+        spans.append((base + low, base + high, not probe.cuts and confirms(match.span, data)))
     return spans
 
 
